@@ -1,0 +1,1 @@
+"""The rehearsal cloud: real Terraform, provider and servers; only the cloud's control plane is imitated."""
