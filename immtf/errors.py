@@ -63,7 +63,12 @@ class StalePlan(TerraformFailed):
 
 
 class CloudFailed(ImmtfError):
-    """The cloud's API refused a call or could not be reached."""
+    """The cloud's API refused a call or could not be reached; `code` is the API's own word for it, "" where it gave none."""
+
+    def __init__(self, what: str, *, code: str = "", where: str = "", next: str = "") -> None:  # noqa: A002 - as above
+        """Keep the API's code beside the fields."""
+        super().__init__(what, where=where, next=next)
+        self.code = code
 
 
 class GuestFailed(ImmtfError):

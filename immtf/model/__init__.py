@@ -1,1 +1,1 @@
-"""model"""
+"""Frozen data that every room above speaks in; standard library only."""

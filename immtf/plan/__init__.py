@@ -1,1 +1,1 @@
-"""plan"""
+"""Pure decisions: data in, data out; nothing here reaches the world."""

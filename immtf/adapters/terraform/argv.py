@@ -1,0 +1,78 @@
+"""The argument lists of every Terraform command that immtf runs. Pure, and the only place that knows options.
+
+Arguments are items of a list and never pass a shell, so addresses with quotes, brackets and `$()` stand in them as they are.
+Nothing secret is in here: variables travel in a file. OpenTofu takes all of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_QUIET = ("-input=false", "-no-color")
+
+
+def version() -> tuple[str, ...]:
+    """Tell the version as JSON."""
+    return ("version", "-json")
+
+
+def init(*, upgrade: bool, lock_s: float) -> tuple[str, ...]:
+    """Fetch providers and modules; `upgrade` may choose newer ones than the lock file names."""
+    return ("init", *_QUIET, _lock(lock_s), *(("-upgrade",) if upgrade else ()))
+
+
+def validate() -> tuple[str, ...]:
+    """Check the configuration without reading state or cloud."""
+    return ("validate", "-no-color", "-json")
+
+
+def plan(  # noqa: PLR0913 - one argument for each option
+    out: Path,
+    *,
+    variables: Path | None,
+    targets: Sequence[str],
+    destroy: bool,
+    refresh: bool,
+    lock_s: float,
+) -> tuple[str, ...]:
+    """Make a plan into the file `out`: exit 0 for no change, 2 for changes, 1 for an error."""
+    return (
+        "plan",
+        *_QUIET,
+        "-json",
+        "-detailed-exitcode",
+        _lock(lock_s),
+        f"-out={out}",
+        *((f"-var-file={variables}",) if variables is not None else ()),
+        *(("-destroy",) if destroy else ()),
+        *(() if refresh else ("-refresh=false",)),
+        *(f"-target={address}" for address in targets),
+    )
+
+
+def apply(plan_file: Path, *, lock_s: float) -> tuple[str, ...]:
+    """Apply a saved plan; its variables and targets are in it."""
+    return ("apply", *_QUIET, "-json", _lock(lock_s), str(plan_file))
+
+
+def show(plan_file: Path | None = None) -> tuple[str, ...]:
+    """Tell a saved plan, or the state, as JSON."""
+    return ("show", "-no-color", "-json", *((str(plan_file),) if plan_file is not None else ()))
+
+
+def output() -> tuple[str, ...]:
+    """Tell the root module's outputs as JSON."""
+    return ("output", "-no-color", "-json")
+
+
+def untaint(address: str, *, lock_s: float) -> tuple[str, ...]:
+    """Take the mark from an object that would be replaced only because its creation was interrupted."""
+    return ("untaint", "-no-color", _lock(lock_s), address)
+
+
+def _lock(seconds: float) -> str:
+    return f"-lock-timeout={seconds:g}s"

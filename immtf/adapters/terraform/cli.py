@@ -1,0 +1,231 @@
+"""The adapter: Terraform or OpenTofu on one root module, with real children.
+
+What is applied is what was judged: `plan` makes a file and tells what is in it, `apply` takes that very file and no other. Before each
+of the two the ground is looked at: children of a killed run are waited for, a state that could not be uploaded and a state that
+a kill left empty are not built upon. A failed plan is an error and never "changes".
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from immtf.adapters.terraform import argv, localstate
+from immtf.adapters.terraform.earlier import await_earlier
+from immtf.adapters.terraform.environment import child_environment
+from immtf.adapters.terraform.failures import RunFailed
+from immtf.adapters.terraform.runs import Runner, TerraformLimits, new_file, sweep
+from immtf.adapters.terraform.stream import TerraformEvent
+from immtf.plan.changes import parse_outputs, parse_plan, parse_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from immtf.adapters.terraform.runs import TerraformRun
+    from immtf.model.terraform import PlanData, StateData
+
+_CHANGES = 2  # of -detailed-exitcode
+
+
+class Cancel(Protocol):
+    """Whether a person or the machine asked the run to end."""
+
+    def is_set(self) -> bool:
+        """Return whether to stop at the next safe point."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """A plan in a file (mode 0600, it holds secrets) and what it says. `serial` is the state's, where the state is a local file."""
+
+    path: Path
+    changed: bool
+    data: PlanData
+    targets: tuple[str, ...] = ()
+    serial: int | None = None
+
+
+class TerraformCli:
+    """Terraform on one root module, for one thread; `interrupt` may be called from any."""
+
+    def __init__(  # noqa: PLR0913 - wiring
+        self,
+        *,
+        root: Path,
+        environment: Mapping[str, str],
+        scratch: Path,
+        listen: Callable[[TerraformEvent], None],
+        cancel: Cancel,
+        binary: Path | str = "terraform",
+        variables: Mapping[str, Any] | None = None,
+        limits: TerraformLimits | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Wire an adapter; nothing is run yet.
+
+        `environment` is complete: nothing of this process' own is added. `variables` are handed over in a file of mode 0600 that exists
+        while a plan is made. `cancel` ends the waiting for an earlier run and nothing else: a plan or an apply in progress is ended
+        by `interrupt` only.
+        """
+        self._root = root.resolve()
+        self._environment, self._left_out = child_environment(environment)
+        self._variables = dict(variables or {})
+        self._scratch = scratch.resolve()
+        self._listen = listen
+        self._cancel = cancel
+        self._limits = limits or TerraformLimits()
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._runner = Runner(
+            binary=str(binary),
+            root=self._root,
+            environment=self._environment,
+            scratch=self._scratch,
+            listen=listen,
+            patience_s=self._limits.patience_s,
+        )
+
+    @property
+    def root(self) -> Path:
+        """The root module's directory."""
+        return self._root
+
+    @property
+    def runs(self) -> Sequence[TerraformRun]:
+        """Every run that ended so far, with its duration."""
+        return tuple(self._runner.runs)
+
+    def interrupt(self) -> None:
+        """Send the run in progress its one SIGINT; it ends in order and the call that made it raises `Interrupted`."""
+        self._runner.interrupt()
+
+    def version(self) -> str:
+        """Return the program's version, such as `1.11.4`. Raises `ToolMissing` where there is no such program."""
+        return str(self._json(argv.version()).get("terraform_version", ""))
+
+    def init(self, *, upgrade: bool = False) -> None:
+        """Fetch providers and modules, set up the backend."""
+        self._clear_the_ground()
+        self._runner.run(argv.init(upgrade=upgrade, lock_s=self._limits.lock_s), limit_s=self._limits.init_s, interruptible=True)
+
+    def validate(self) -> None:
+        """Check the configuration. Raises `RunFailed` with every diagnostic, each with its file and line."""
+        self._runner.run(argv.validate(), limit_s=self._limits.show_s)
+
+    def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True) -> SavedPlan:
+        """Make a plan into a file and read it back.
+
+        Raises `StateLocked`, `RunFailed` or `Interrupted`; an error is never read as a change, nor a plan with errors as a plan.
+        """
+        self._clear_the_ground()
+        out = new_file(self._scratch, "plan")
+        try:
+            return self._plan_into(out, tuple(targets), destroy=destroy, refresh=refresh)
+        except BaseException:
+            out.unlink(missing_ok=True)
+            raise
+
+    def apply(self, saved: SavedPlan) -> None:
+        """Apply that very file, which is then removed: it can't be applied twice.
+
+        A copy of a local state is kept beside it first. Raises `StalePlan` where the state moved since, else as `plan`.
+        """
+        self._clear_the_ground()
+        state = localstate.state_file(self._root, self._environment)
+        if state is not None:
+            localstate.keep_copy(state)
+        try:
+            self._runner.run(
+                argv.apply(saved.path, lock_s=self._limits.lock_s), limit_s=self._limits.apply_s, stream=True, interruptible=True
+            )
+        finally:
+            self.discard(saved)
+            self._tell_unsaved_state()
+
+    def discard(self, saved: SavedPlan) -> None:
+        """Remove a plan's file. May be repeated."""
+        saved.path.unlink(missing_ok=True)
+
+    def state(self) -> StateData:
+        """Return the state, sensitive values masked."""
+        state = localstate.state_file(self._root, self._environment)
+        return parse_state(self._json(argv.show()), serial=localstate.serial(state))
+
+    def outputs(self) -> Mapping[str, Any]:
+        """Return the root module's outputs, sensitive values masked."""
+        return parse_outputs(self._json(argv.output()))
+
+    def untaint(self, address: str) -> None:
+        """Keep an object that the next plan would replace only because its creation was interrupted."""
+        self._clear_the_ground()
+        self._runner.run(argv.untaint(address, lock_s=self._limits.lock_s), limit_s=self._limits.show_s + self._limits.lock_s)
+
+    def _plan_into(self, out: Path, targets: tuple[str, ...], *, destroy: bool, refresh: bool) -> SavedPlan:
+        variables = self._variables_file()
+        try:
+            command = argv.plan(out, variables=variables, targets=targets, destroy=destroy, refresh=refresh, lock_s=self._limits.lock_s)
+            done = self._runner.run(command, limit_s=self._limits.plan_s, stream=True, interruptible=True, fine=frozenset({0, _CHANGES}))
+        finally:
+            if variables is not None:
+                variables.unlink(missing_ok=True)
+        data = parse_plan(self._json(argv.show(out)), targeted=bool(targets))
+        if data.errored:
+            raise RunFailed("the plan was made with errors and can't be applied", where=str(self._root), command="plan")
+        state = localstate.state_file(self._root, self._environment)
+        return SavedPlan(out, done.exit_code == _CHANGES, data, targets, localstate.serial(state))
+
+    def _variables_file(self) -> Path | None:
+        if not self._variables:
+            return None
+        path = new_file(self._scratch, "tfvars.json")
+        path.write_text(json.dumps(self._variables))
+        return path
+
+    def _json(self, command: tuple[str, ...]) -> dict[str, Any]:
+        said = self._runner.run(command, limit_s=self._limits.show_s).stdout
+        try:
+            document = json.loads(said)
+        except ValueError:
+            document = None
+        if not isinstance(document, dict):
+            raise RunFailed(f"{self._runner.program} {command[0]} did not answer with JSON", where=str(self._root), command=command[0])
+        return document
+
+    def _clear_the_ground(self) -> None:
+        """Make sure that a command may begin: see the module's docstring."""
+        self._tell_left_out()
+        await_earlier(
+            self._root,
+            limit_s=self._limits.earlier_s,
+            listen=self._listen,
+            cancelled=self._cancel.is_set,
+            sleep=self._sleep,
+            monotonic=self._monotonic,
+            programs=tuple({"terraform", "tofu", self._runner.program}),
+        )
+        sweep(self._scratch)
+        unsaved = self._root / "errored.tfstate"
+        if unsaved.exists():
+            raise RunFailed(
+                "an earlier apply could not save its state where it belongs and left it here",
+                where=str(unsaved),
+                next=f"{self._runner.program} -chdir={self._root} state push errored.tfstate, then move the file away",
+            )
+        state = localstate.state_file(self._root, self._environment)
+        if state is not None and localstate.mend_empty(state):
+            self._listen(TerraformEvent("log", f"{state} was empty after a killed apply; the copy from before that apply was put back"))
+
+    def _tell_left_out(self) -> None:
+        if self._left_out:
+            names = ", ".join(self._left_out)
+            self._listen(TerraformEvent("log", f"{names} not handed on: options in them would change the plan that is judged"))
+            self._left_out = ()
+
+    def _tell_unsaved_state(self) -> None:
+        unsaved = self._root / "errored.tfstate"
+        if unsaved.exists():
+            self._listen(TerraformEvent("log", f"the state could not be saved where it belongs; Terraform left it in {unsaved}"))

@@ -1,0 +1,16 @@
+"""The lab's control plane: a gateway in front of moto that speaks EC2's wire protocol and knows none of moto's objects.
+
+A request comes in at `app`; `wire` reads it. `describe` shows what moto has with the lab's states (`states`) laid over it (`overlay`,
+`filters`). `instances`, `volumes` and `images` judge an action by `rules` that moto lacks, tell moto through `backend`, and
+begin a transition; `transitions` and
+`volume_transitions` make it true through the runtime, in the background (`lanes`), as long as `delays` say. `watch`
+and `adoption` see what happens without a call. `orders` are faults on demand.
+"""
+
+from __future__ import annotations
+
+from immtf.lab.gateway.app import Gateway
+from immtf.lab.gateway.delays import AT_ONCE, AWS_LIKE, Delays
+from immtf.lab.gateway.orders import Fail, Late, Order, Stuck
+
+__all__ = ["AT_ONCE", "AWS_LIKE", "Delays", "Fail", "Gateway", "Late", "Order", "Stuck"]

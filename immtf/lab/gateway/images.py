@@ -1,0 +1,88 @@
+"""The actions on images: registered from a directory tree, or made from an instance's root disk.
+
+`ImageLocation` of RegisterImage is the tree's path on the lab's machine, with or without `file://`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from immtf.lab.gateway.backend import tree_of
+from immtf.lab.gateway.wire import Answer, Refusal, groups, text
+from immtf.lab.runtime import RuntimeFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from immtf.lab.gateway.cloud import Cloud
+    from immtf.lab.gateway.wire import Call
+
+LOG = logging.getLogger(__name__)
+
+
+class ImageActions:
+    """RegisterImage and CreateImage."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        """Take the cloud."""
+        self.cloud = cloud
+
+    def handlers(self) -> Mapping[str, Callable[[Call], Answer]]:
+        """Give the handler of each action."""
+        return {"RegisterImage": self.register, "CreateImage": self.create, "CopyImage": self.copy}
+
+    def register(self, call: Call) -> Answer:
+        """Make a directory tree an image; the answer comes when the copy is there."""
+        location = call.form.get("ImageLocation", "").removeprefix("file://")
+        if not location:
+            raise Refusal("MissingParameter", "The lab registers images from a directory tree: give its path as ImageLocation")
+        with self.cloud.lock:
+            answer = self.cloud.backend.ask(call)
+            image_id = text(tree_of(answer), "imageId")
+            self.cloud.record.images[image_id] = "pending"
+        try:
+            self.cloud.runtime.register_image(image_id, location)
+        except RuntimeFailed as failure:
+            with self.cloud.lock:
+                self.cloud.backend.tree(call.region, "DeregisterImage", {"ImageId": image_id})
+                del self.cloud.record.images[image_id]
+            raise Refusal("InvalidManifest", f"{location} can't be registered: {failure}") from failure
+        with self.cloud.lock:
+            self._tag(call, image_id)
+            self.cloud.record.images[image_id] = "available"
+        return answer
+
+    def create(self, call: Call) -> Answer:
+        """Make an image of an instance's root disk: `pending` until the copy is there."""
+        instance_id = call.form.get("InstanceId", "")
+        form = {name: value for name, value in call.form.items() if not name.startswith("TagSpecification.")}
+        with self.cloud.lock:
+            answer = self.cloud.backend.ask(call, form)
+            image_id = text(tree_of(answer), "imageId")
+            self._tag(call, image_id)
+            self.cloud.record.images[image_id] = "pending"
+            if not call.stuck:
+                self.cloud.lanes.submit(instance_id, lambda: self._copy_root(image_id, instance_id))
+        return answer
+
+    def copy(self, call: Call) -> Answer:
+        """Refuse: nothing would stand behind the copy."""
+        raise Refusal("UnsupportedOperation", f"The lab has one region and makes no copies of images ({call.form.get('SourceImageId')})")
+
+    def _copy_root(self, image_id: str, instance_id: str) -> None:
+        try:
+            self.cloud.runtime.create_image(image_id, instance_id)
+            state = "available"
+        except RuntimeFailed as failure:
+            LOG.error("%s: the image was not made: %s", image_id, failure)  # noqa: TRY400 - expected of a runtime, no stack needed
+            state = "failed"
+        with self.cloud.lock:
+            self.cloud.record.images[image_id] = state
+
+    def _tag(self, call: Call, image_id: str) -> None:
+        """Set the tags that were asked for; moto does it for CreateImage only, and not beside tags for the snapshot."""
+        for specification in groups(call.form, "TagSpecification").values():
+            tags = {name: value for name, value in specification.items() if name.startswith("Tag.")}
+            if specification.get("ResourceType") == "image" and tags:
+                self.cloud.backend.tree(call.region, "CreateTags", {"ResourceId.1": image_id} | tags)

@@ -1,0 +1,116 @@
+"""The lab's own record: what the API says of an instance, a volume, an attachment, an image, a snapshot.
+
+The backend knows settled states only; this record knows the transitions as well, and where it knows a thing it is the one
+to be believed. Nothing here acts, sleeps or locks: its holder does. Each change puts a new frozen value in place, so a job that
+ends late can see that the value it began with is no longer the one that holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+
+class InstanceState(StrEnum):
+    """EC2's instance states; `code` is EC2's number for each."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SHUTTING_DOWN = "shutting-down"
+    TERMINATED = "terminated"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+    @property
+    def code(self) -> int:
+        """Give EC2's number."""
+        return _CODES[self]
+
+    @property
+    def gone(self) -> bool:
+        """Tell whether the instance is ending or has ended."""
+        return self in {InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED}
+
+
+_CODES = {
+    InstanceState.PENDING: 0,
+    InstanceState.RUNNING: 16,
+    InstanceState.SHUTTING_DOWN: 32,
+    InstanceState.TERMINATED: 48,
+    InstanceState.STOPPING: 64,
+    InstanceState.STOPPED: 80,
+}
+
+
+class AttachmentState(StrEnum):
+    """EC2's attachment states; without an attachment there is no record."""
+
+    ATTACHING = "attaching"
+    ATTACHED = "attached"
+    DETACHING = "detaching"
+    BUSY = "busy"
+
+    @property
+    def ending(self) -> bool:
+        """Tell whether the volume was asked to be detached."""
+        return self in {AttachmentState.DETACHING, AttachmentState.BUSY}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an instance is in its state, in AWS's words."""
+
+    code: str
+    message: str
+
+
+BY_USER = Reason("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown")
+BY_ITSELF = Reason("Client.InstanceInitiatedShutdown", "Client.InstanceInitiatedShutdown: Instance initiated shutdown")
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRecord:
+    """An instance that runs, or ran, in the lab."""
+
+    instance_id: str
+    region: str
+    state: InstanceState
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentRecord:
+    """A data volume in an instance. The root volume has no record: it is the instance's own disk."""
+
+    volume_id: str
+    instance_id: str
+    device: str
+    region: str
+    state: AttachmentState
+
+
+@dataclass
+class Record:
+    """Everything that the lab knows, by id. `volumes`, `images` and `snapshots` hold states that the backend can't be told."""
+
+    instances: dict[str, InstanceRecord] = field(default_factory=dict)
+    attachments: dict[str, AttachmentRecord] = field(default_factory=dict)
+    volumes: dict[str, str] = field(default_factory=dict)
+    images: dict[str, str] = field(default_factory=dict)
+    snapshots: dict[str, str] = field(default_factory=dict)
+
+    def move(self, instance_id: str, state: InstanceState, reason: Reason | None = None) -> InstanceRecord:
+        """Put an instance into another state and give its new value."""
+        moved = replace(self.instances[instance_id], state=state, reason=reason)
+        self.instances[instance_id] = moved
+        return moved
+
+    def attach(self, volume_id: str, state: AttachmentState) -> AttachmentRecord:
+        """Put an attachment into another state and give its new value."""
+        moved = replace(self.attachments[volume_id], state=state)
+        self.attachments[volume_id] = moved
+        return moved
+
+    def attached_to(self, instance_id: str) -> list[AttachmentRecord]:
+        """Give the attachments of an instance, whatever their state."""
+        return [attachment for attachment in self.attachments.values() if attachment.instance_id == instance_id]

@@ -1,0 +1,155 @@
+"""Volumes as the guest sees them: a device appears, is formatted if it is blank, locked, and linked to its place.
+
+The lock is what "in use" means: it is held on the volume from mount to unmount, and the guest's programs inherit it, so
+that a volume is in use as long as any of them lives. A blank volume gets a filesystem (an identity and a directory) at its first
+mount; one that has a filesystem is never formatted, and one that has content but no identity is refused. While nothing
+is mounted the image's own directory stands at the place, as a root disk's does.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import uuid
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from immtf.lab.guest.home import device_name, read_json, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from immtf.lab.guest.boot import Mount
+    from immtf.lab.guest.home import Home
+
+FILESYSTEM = "ext4"
+
+
+class MountFailed(Exception):
+    """The device is there and can't be mounted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """A row of the mount table; `node` is the name under which the guest's kernel knows the device."""
+
+    path: str
+    device: str
+    node: str
+    volume_id: str
+    uuid: str
+    fstype: str = FILESYSTEM
+
+
+class Mounts:
+    """The guest's mounts: those wanted, and those that are."""
+
+    def __init__(self, home: Home, wanted: Iterable[Mount]) -> None:
+        """Begin with nothing mounted; what a guest left that was killed is taken away."""
+        self._home = home
+        self._wanted = tuple(wanted)
+        self._mounted: dict[str, tuple[Mounted, int]] = {}
+        for mount in self._wanted:
+            self._uncover(mount.path)
+
+    @property
+    def paths(self) -> set[str]:
+        """Where something is mounted."""
+        return set(self._mounted)
+
+    @property
+    def locks(self) -> tuple[int, ...]:
+        """The locks held, as descriptors that the guest's programs are to inherit."""
+        return tuple(lock for _, lock in self._mounted.values())
+
+    @property
+    def missing(self) -> tuple[Mount, ...]:
+        """What is wanted and not mounted."""
+        return tuple(mount for mount in self._wanted if mount.path not in self._mounted)
+
+    def table(self) -> list[dict[str, str]]:
+        """The mount table as it is written into the status."""
+        return [asdict(row) for row, _ in self._mounted.values()]
+
+    def mount(self, wanted: Mount) -> Mounted | None:
+        """Mount a device; not there yet (or just going away): None. There and not mountable: `MountFailed`."""
+        volume = self._home.dev / device_name(wanted.device)
+        lock = _locked(volume / "lock")
+        if lock is None:
+            return None
+        try:
+            identity = read_json(volume / "volume.json")
+            row = Mounted(wanted.path, "/dev/" + volume.name, identity["node"], identity["volume_id"], _filesystem(volume))
+            self._cover(wanted.path, volume / "fs")
+        except BaseException:
+            os.close(lock)
+            raise
+        self._mounted[wanted.path] = (row, lock)
+        return row
+
+    def lost(self) -> list[str]:
+        """Where something is mounted whose device was torn out."""
+        return [path for path, (row, _) in self._mounted.items() if not (self._home.dev / device_name(row.device)).exists()]
+
+    def unmount(self, path: str) -> None:
+        """Give the place back and let the lock go; the deepest paths have to go first."""
+        _, lock = self._mounted.pop(path)
+        self._uncover(path)
+        os.close(lock)
+
+    def unmount_all(self) -> None:
+        """Unmount everything, deepest paths first."""
+        for path in sorted(self._mounted, key=len, reverse=True):
+            self.unmount(path)
+
+    def _cover(self, path: str, content: Path) -> None:
+        place = self._home.guest_path(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.is_dir():
+            self._home.under.mkdir(exist_ok=True)
+            place.rename(self._covered(path))
+        place.symlink_to(content)
+
+    def _uncover(self, path: str) -> None:
+        place = self._home.guest_path(path)
+        if place.is_symlink():
+            place.unlink()
+        if not place.exists() and self._covered(path).exists():
+            self._covered(path).rename(place)
+        place.mkdir(parents=True, exist_ok=True)
+
+    def _covered(self, path: str) -> Path:
+        return self._home.under / path.strip("/").replace("/", "__")
+
+
+def _locked(path: Path) -> int | None:
+    """Hold the lock of a volume that is really here: between opening and locking it may have been taken away."""
+    try:
+        lock = os.open(path, os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(path.stat(), os.fstat(lock)):
+            return lock
+    except OSError:
+        pass
+    os.close(lock)
+    return None
+
+
+def _filesystem(volume: Path) -> str:
+    """The identity of the volume's filesystem, which a blank volume gets here."""
+    superblock, content = volume / "superblock.json", volume / "fs"
+    if superblock.exists():
+        known = read_json(superblock).get("uuid")
+        if not known or not content.is_dir():
+            raise MountFailed(f"{volume.name}: the filesystem is damaged; it is not formatted again")
+        return str(known)
+    content.mkdir(exist_ok=True)
+    if any(content.iterdir()):
+        raise MountFailed(f"{volume.name}: there is content without a filesystem's identity; it is not formatted")
+    made = str(uuid.uuid4())
+    write_json(superblock, {"uuid": made, "fstype": FILESYSTEM})
+    return made

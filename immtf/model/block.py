@@ -1,0 +1,174 @@
+"""A block as its file describes it: what a person decides, and nothing that Terraform can tell.
+
+Everything is frozen and complete: paths are absolute, times are seconds, defaults are filled in, and what is here has been
+checked (`immtf.plan.config`). Nodes, instances, volumes and addresses are not here; they are read from Terraform's JSON.
+
+Gates are a closed union, so that a reader of them is told by the type checker when a kind is added. Each has an `id`, by which
+it is printed, recorded and overridden; it is unique within a cluster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+Strategy = Literal["replace", "swap"]
+OnFailure = Literal["halt", "rollback-node"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How often a gate is asked, and how long: it holds after `passes` good answers in a row, `interval_s` apart.
+
+    The one bad answer starts the count again; after `deadline_s` seconds the gate has failed. `timeout_s` bounds one question.
+    """
+
+    passes: int = 3
+    interval_s: float = 1.0
+    deadline_s: float = 600.0
+    timeout_s: float = 5.0
+    name: str = ""
+
+    def _id(self, kind: str, subject: str = "") -> str:
+        """Make the id: the kind, and what tells two gates of one kind apart."""
+        label = self.name or subject
+        return f"{kind}:{label}" if label else kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class MountedGate(Pace):
+    """Every volume of the node is attached to its present instance and mounted at its place."""
+
+    timeout_s: float = 30.0
+
+    @property
+    def id(self) -> str:
+        return self._id("mounted")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsulGate(Pace):
+    """Consul's servers are those expected, with a leader that each of them names, all healthy and caught up.
+
+    `expect` is the number of voters; without it, it is the number of the cluster's nodes. `max_lag` is in entries of the Raft
+    log. `token_env` names the environment variable that holds the token; the token itself is never in a file.
+    """
+
+    expect: int | None = None
+    port: int = 8500
+    scheme: Literal["http", "https"] = "http"
+    token_env: str | None = None
+    max_lag: int = 250
+
+    @property
+    def id(self) -> str:
+        return self._id("consul")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpGate(Pace):
+    """A page answers with `status`, and holds the text `contains` where that is given.
+
+    `url` may hold `{address}` (the private address of the node's instance) and `{node}` (the node's key).
+    """
+
+    url: str
+    status: int = 200
+    contains: str | None = None
+
+    @property
+    def id(self) -> str:
+        parts = urlsplit(self.url)
+        return self._id("http", str(parts.port or (443 if parts.scheme == "https" else 80)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TcpGate(Pace):
+    """A connection to `port` of the node's instance is accepted."""
+
+    port: int
+    timeout_s: float = 3.0
+
+    @property
+    def id(self) -> str:
+        return self._id("tcp", str(self.port))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandGate(Pace):
+    """A shell script that is run on the node ends with 0 within `timeout_s`."""
+
+    run: str
+    timeout_s: float = 30.0
+
+    @property
+    def id(self) -> str:
+        return self._id("command")
+
+
+Gate = MountedGate | ConsulGate | HttpGate | TcpGate | CommandGate
+
+
+@dataclass(frozen=True)
+class VolumeSpec:
+    """A data volume that each node of a cluster has: `name` is the key in the file, `mount` an absolute path on the node."""
+
+    name: str
+    mount: str
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The nodes of a block that form one stateful service.
+
+    `nodes` is the Terraform address of what there is one of for each node, without an index: `module.server` or
+    `aws_instance.server`. `max_unavailable` is a wish; quorum may allow less.
+    """
+
+    name: str
+    nodes: str
+    gates: tuple[Gate, ...]
+    strategy: Strategy = "replace"
+    max_unavailable: int = 1
+    volumes: Mapping[str, VolumeSpec] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """Where the image goes (a Terraform variable) and which may go there (a family, a constraint on its version)."""
+
+    variable: str
+    family: str
+    version: str = ">= 0"
+
+
+@dataclass(frozen=True)
+class LabSpec:
+    """What the lab needs to know: the directory of the images' trees, and the Terraform variable of the network's range."""
+
+    images: Path
+    network: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """One unit of infrastructure with its own Terraform root module, its own state, a name and a version.
+
+    `directory` holds `file`; `terraform` is the root module. The three are absolute.
+    """
+
+    name: str
+    version: str
+    directory: Path
+    file: Path
+    terraform: Path
+    requires: Mapping[str, str] = field(default_factory=dict)
+    image: ImageSpec | None = None
+    clusters: Mapping[str, Cluster] = field(default_factory=dict)
+    lab: LabSpec | None = None
+    on_failure: OnFailure = "halt"

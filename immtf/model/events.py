@@ -1,0 +1,285 @@
+"""What a run tells, as it happens: a closed union of frozen events, past tense, one JSON object a line in the journal.
+
+The journal is for people and reports. It never decides what is done: reality is observed again for that. Every event is
+written with an envelope: `v` (the schema's version), `seq` (from 1, without gaps), `at` (UTC, ISO 8601, from the runner's clock),
+`run` and `event` (the snake-case name below). Fields ending in `_s` are seconds. A node is written `cluster/key`, or "" where an
+event belongs to the whole cluster or block.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One node's line of a plan: what it is now, what becomes of it, and why in this order."""
+
+    node: str
+    now: str
+    target: str
+    action: str
+    why: str
+    volumes: tuple[str, ...]
+    gates: tuple[str, ...]
+    quorum_left: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    """One node's line of a status, as observed; "?" where something could not be known."""
+
+    node: str
+    instance: str
+    state: str
+    image: str
+    zone: str
+    volumes: tuple[str, ...]
+    mounted: str
+    role: str
+    health: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A command began its work."""
+
+    command: str
+    block: str
+    version: str
+    environment: str
+    cloud: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMade:
+    """The whole change was cut into steps; `shared` are the addresses changed outside the nodes."""
+
+    rows: tuple[PlanRow, ...]
+    shared: tuple[str, ...]
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted:
+    """A stage of the run began: `create`, `preflight`, `shared`, `nodes`, `rest`, `verify`, `destroy` and the like."""
+
+    stage: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageFinished:
+    """A stage ended well."""
+
+    stage: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStarted:
+    """The work on one node began; `index` of `total`."""
+
+    node: str
+    index: int
+    total: int
+    action: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFinished:
+    """A node is at its target and proven; `away_s` from the stop until its gates held again."""
+
+    node: str
+    seconds: float
+    away_s: float
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSkipped:
+    """Nothing had to be done for a node, with the evidence."""
+
+    node: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A step acts, and why."""
+
+    node: str
+    step: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    """A step reached what it is for, with the evidence."""
+
+    node: str
+    step: str
+    seconds: float
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepSkipped:
+    """What a step is for held already."""
+
+    node: str
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepWaited:
+    """A step waits for the world, and for what."""
+
+    node: str
+    step: str
+    reason: str
+    elapsed_s: float
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class GateAsked:
+    """A gate was asked once: whether it held, why (not), and how many passes in a row of those needed."""
+
+    node: str
+    gate: str
+    held: bool
+    reason: str
+    passes: int
+    needed: int
+    elapsed_s: float
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TerraformTold:
+    """Terraform said something while it ran; `kind` is the type of its own JSON line."""
+
+    node: str
+    kind: str
+    address: str
+    action: str
+    elapsed_s: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanJudged:
+    """A Terraform plan was judged; `allowed` are the changes its step may make (`address: action`)."""
+
+    node: str
+    step: str
+    allowed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReported:
+    """The probe's count so far; `gap_s` is the longest time without an acknowledged write."""
+
+    acknowledged: int
+    failed: int
+    gap_s: float
+    since_ack_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something a reader should know; `level` is `info` or `warning`."""
+
+    level: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusTaken:
+    """The cluster as it was observed; `unfinished` names what an earlier run left."""
+
+    rows: tuple[NodeRow, ...]
+    unfinished: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunHalted:
+    """The run stopped before its end: what, where, what is safe, and the exact next command."""
+
+    what: str
+    where: str
+    safe: str
+    next: str
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """The last event of a run. `outcome`: `done`, `nothing_to_do`, `halted`, `interrupted` or `failed`.
+
+    `terraform_s` is time inside Terraform runs, `servers_s` time waiting for instances and gates, `own_s` what immtf itself added.
+    `writes_*` and `longest_write_gap_s` are null where no probe ran. `aws_api_calls` counts immtf's own calls, and in the lab
+    those of Terraform's provider too.
+    """
+
+    outcome: str
+    nodes_replaced: int
+    volumes_kept: int
+    writes_acknowledged: int | None
+    writes_lost: int | None
+    longest_write_gap_s: float | None
+    away_s: Mapping[str, float] = field(default_factory=dict)
+    aws_api_calls: int = 0
+    terraform_runs: int = 0
+    duration_s: float = 0.0
+    terraform_s: float = 0.0
+    servers_s: float = 0.0
+    own_s: float = 0.0
+    exit_code: int = 0
+
+
+Event: TypeAlias = (
+    RunStarted
+    | PlanMade
+    | StageStarted
+    | StageFinished
+    | NodeStarted
+    | NodeFinished
+    | NodeSkipped
+    | StepStarted
+    | StepFinished
+    | StepSkipped
+    | StepWaited
+    | GateAsked
+    | TerraformTold
+    | PlanJudged
+    | ProbeReported
+    | Noted
+    | StatusTaken
+    | RunHalted
+    | RunFinished
+)
+
+
+def event_name(event: Event | type[Event]) -> str:
+    """Return the snake-case name of an event, e.g. `run_finished`."""
+    kind = event if isinstance(event, type) else type(event)
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+
+
+def to_record(event: Event, *, run: str, seq: int, at: str) -> dict[str, Any]:
+    """Return the event as one JSON-ready mapping with its envelope."""
+    body = {key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(event).items()}
+    return {"v": SCHEMA_VERSION, "seq": seq, "at": at, "run": run, "event": event_name(event), **body}

@@ -1,0 +1,108 @@
+"""The steps of a plan: a closed union of frozen values that name nodes and volumes, never cloud ids (ids change in mid-run).
+
+A step says what must hold when it is done. It can be repeated: `plan.decide` compares it with the world as it is now and says
+whether there is something to do, to wait for, or nothing any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from immtf.model.cloud import ImageChoice
+    from immtf.model.events import PlanRow
+    from immtf.model.names import NodeId
+    from immtf.model.snapshot import ChangeKind
+
+
+@dataclass(frozen=True, slots=True)
+class SpareNode:
+    """The cluster can spare this node: all others are healthy, and quorum is left without it."""
+
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class MarkVolumes:
+    """Each mounted data volume of the node carries its mark, and its identity is known before anything is moved."""
+
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """The node leads no longer, where the service can hand leadership over."""
+
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class StopNode:
+    """The node's instance is stopped."""
+
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class StartNode:
+    """The node's instance runs."""
+
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class DetachVolumes:
+    """The node's volumes are available, seen twice in a row."""
+
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyNode:
+    """Terraform's change of this node, and of nothing else, is applied."""
+
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class ProveVolumes:
+    """The same volumes are on the node's present instance, mounted, with the same filesystems and marks."""
+
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class SettleNode:
+    """All gates hold, K times in a row, with this node counted."""
+
+    node: NodeId
+
+
+Step: TypeAlias = SpareNode | MarkVolumes | HandOver | StopNode | StartNode | DetachVolumes | ApplyNode | ProveVolumes | SettleNode
+
+
+@dataclass(frozen=True, slots=True)
+class NodeWork:
+    """What is done to one node, and why at this place in the order. No steps but the last two: the node is only checked."""
+
+    node: NodeId
+    action: ChangeKind
+    why: str
+    steps: tuple[Step, ...]
+    row: PlanRow
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradePlan:
+    """The whole change of a block: shared changes first, then node by node; `image` None where no image was chosen."""
+
+    works: tuple[NodeWork, ...]
+    shared: tuple[str, ...]
+    image: ImageChoice | None
+    outputs: tuple[str, ...] = ()
+
+    @property
+    def pending(self) -> bool:
+        """Return whether there is anything to do."""
+        return bool(self.shared or self.outputs) or any(work.row.action != "skip" for work in self.works)

@@ -1,0 +1,158 @@
+"""Terraform's JSON -> data: `terraform show -json` of a plan file and of a state, and nothing else.
+
+Pure. The documented format's first number is checked: a format this module doesn't know is an error, never an empty plan.
+Sensitive values are masked here, before anything else sees them. What a step may change is judged elsewhere, on this data.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from immtf.errors import TerraformFailed
+from immtf.model.terraform import SENSITIVE, Change, PlanData, Resource, StateData
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+def parse_plan(document: Mapping[str, Any], *, targeted: bool = False) -> PlanData:
+    """Return the plan in the JSON of `show -json PLANFILE`.
+
+    `targeted` says whether the plan was made with targets; it decides `complete` where Terraform doesn't tell (OpenTofu, Terraform
+    before 1.8). Raises `TerraformFailed` for a format that isn't known.
+    """
+    _require_format(document, "plan")
+    changes = tuple(_change(row) for row in document.get("resource_changes") or ())
+    outputs = _changed_outputs(document.get("output_changes") or {})
+    errored = bool(document.get("errored", False))
+    return PlanData(
+        changes=changes,
+        drift=tuple(_change(row) for row in document.get("resource_drift") or ()),
+        outputs_changed=outputs,
+        complete=bool(document.get("complete", not targeted and not errored)),
+        errored=errored,
+        applyable=bool(document.get("applyable", not errored and (bool(outputs) or any(not change.is_noop for change in changes)))),
+        terraform_version=str(document.get("terraform_version", "")),
+    )
+
+
+def parse_state(document: Mapping[str, Any], *, serial: int | None = None) -> StateData:
+    """Return the state in the JSON of `show -json`; an environment that was never applied has no resources.
+
+    Raises `TerraformFailed` for a format that isn't known.
+    """
+    _require_format(document, "state")
+    values = document.get("values") or {}
+    return StateData(
+        resources=tuple(_resources(values.get("root_module") or {})),
+        outputs=parse_outputs(values.get("outputs") or {}),
+        serial=serial,
+        terraform_version=str(document.get("terraform_version", "")),
+    )
+
+
+def parse_outputs(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values in the JSON of `output -json` by name, sensitive ones masked."""
+    return {name: SENSITIVE if output.get("sensitive") else output.get("value") for name, output in document.items()}
+
+
+def changed_attributes(change: Change) -> tuple[str, ...]:
+    """Return the names of top-level attributes that would differ, for tables and for telling drift from noise.
+
+    Null, an empty string and an empty collection count as equal: providers exchange them freely.
+    """
+    names = sorted({*change.before, *change.after, *change.after_unknown})
+    return tuple(
+        name
+        for name in names
+        if _is_unknown(change.after_unknown.get(name)) or _blank(change.before.get(name)) != _blank(change.after.get(name))
+    )
+
+
+def _require_format(document: Mapping[str, Any], kind: str) -> None:
+    version = str(document.get("format_version", ""))
+    if version.split(".", maxsplit=1)[0] not in {"0", "1"}:
+        raise TerraformFailed(
+            f"Terraform's {kind} JSON has the format version {version!r}; only 0.x and 1.x are known",
+            next="use a Terraform 1.x or OpenTofu 1.x, or a newer immtf",
+        )
+
+
+def _change(row: Mapping[str, Any]) -> Change:
+    change = row["change"]
+    return Change(
+        address=row["address"],
+        module=row.get("module_address", ""),
+        type=row["type"],
+        name=row["name"],
+        index=row.get("index"),
+        mode=row["mode"],
+        actions=tuple(change["actions"]),
+        reason=row.get("action_reason", ""),
+        replace_paths=tuple(_path(steps) for steps in change.get("replace_paths") or ()),
+        before=_masked(change.get("before"), change.get("before_sensitive")),
+        after=_masked(change.get("after"), change.get("after_sensitive")),
+        after_unknown=_mapping(change.get("after_unknown")),
+        deposed=row.get("deposed", ""),
+        previous=row.get("previous_address", ""),
+    )
+
+
+def _resources(module: Mapping[str, Any]) -> Iterator[Resource]:
+    for row in module.get("resources") or ():
+        yield Resource(
+            address=row["address"],
+            module=module.get("address", ""),
+            type=row["type"],
+            name=row["name"],
+            index=row.get("index"),
+            values=_masked(row.get("values"), row.get("sensitive_values")),
+            mode=row["mode"],
+            tainted=bool(row.get("tainted", False)),
+            deposed=row.get("deposed_key", ""),
+        )
+    for child in module.get("child_modules") or ():
+        yield from _resources(child)
+
+
+def _changed_outputs(document: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(sorted(name for name, change in document.items() if change.get("actions") != ["no-op"]))
+
+
+def _path(steps: list[Any]) -> str:
+    """Write `["ebs_block_device", 0, "size"]` as `ebs_block_device[0].size`."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _masked(value: Any, marks: Any) -> dict[str, Any]:
+    """Mask an object's attributes; an object that is sensitive as a whole keeps its attributes' names only."""
+    attributes = _mapping(value)
+    if marks is True:
+        return dict.fromkeys(attributes, SENSITIVE)
+    return _mapping(_mask(attributes, marks))
+
+
+def _mask(value: Any, marks: Any) -> Any:
+    if marks is True:
+        return SENSITIVE
+    if isinstance(value, dict) and isinstance(marks, dict):
+        return {key: _mask(item, marks.get(key)) for key, item in value.items()}
+    if isinstance(value, list) and isinstance(marks, list):
+        return [_mask(item, marks[place] if place < len(marks) else None) for place, item in enumerate(value)]
+    return value
+
+
+def _blank(value: Any) -> Any:
+    return None if value in ("", [], {}) else value
+
+
+def _is_unknown(mark: Any) -> bool:
+    if isinstance(mark, dict):
+        return any(_is_unknown(item) for item in mark.values())
+    if isinstance(mark, list):
+        return any(_is_unknown(item) for item in mark)
+    return mark is True

@@ -1,0 +1,73 @@
+"""From the validated file to the `Block` that all other rooms know: paths made absolute, times made seconds."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from immtf.model.block import (
+    Block,
+    Cluster,
+    CommandGate,
+    ConsulGate,
+    Gate,
+    HttpGate,
+    ImageSpec,
+    LabSpec,
+    MountedGate,
+    TcpGate,
+    VolumeSpec,
+)
+from immtf.plan.config.fields import seconds
+from immtf.plan.config.gates import KINDS, TIMES, Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from immtf.plan.config.gates import GateEntry
+    from immtf.plan.config.schema import BlockFile, ClusterEntry
+
+_GATES: dict[str, type[Gate]] = {"mounted": MountedGate, "consul": ConsulGate, "http": HttpGate, "tcp": TcpGate, "command": CommandGate}
+
+
+def build_block(content: BlockFile, file: Path) -> Block:
+    """Make the block of what stands in `file`, an absolute path."""
+    directory = file.parent
+    return Block(
+        name=content.block,
+        version=content.version,
+        directory=directory,
+        file=file,
+        terraform=(directory / content.terraform).resolve(),
+        requires=dict(content.requires),
+        image=ImageSpec(**content.image.model_dump()) if content.image else None,
+        clusters={name: _cluster(name, entry) for name, entry in content.clusters.items()},
+        lab=LabSpec((directory / content.lab.images).resolve(), content.lab.network) if content.lab else None,
+        on_failure=content.on_failure,
+    )
+
+
+def _cluster(name: str, entry: ClusterEntry) -> Cluster:
+    return Cluster(
+        name=name,
+        nodes=entry.nodes,
+        gates=tuple(_gate(gate) for gate in entry.gates),
+        strategy=entry.strategy,
+        max_unavailable=entry.max_unavailable,
+        volumes={key: VolumeSpec(key, str(PurePosixPath(volume.mount))) for key, volume in entry.volumes.items()},
+    )
+
+
+def build_gate(kind: str, settings: Settings) -> Gate:
+    """Make the gate of its kind and settings: each bears the name of its field, times with `_s`."""
+    values = settings.model_dump(exclude_none=True)
+    fields: dict[str, Any] = {key: value for key, value in values.items() if key not in TIMES}
+    fields |= {f"{key}_s": seconds(values[key]) for key in TIMES}
+    return _GATES[kind](**fields)
+
+
+def _gate(entry: GateEntry) -> Gate:
+    if isinstance(entry, str):
+        return build_gate(entry, KINDS[entry]())
+    kind = next(iter(type(entry).model_fields))
+    return build_gate(kind, getattr(entry, kind))

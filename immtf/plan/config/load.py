@@ -1,0 +1,89 @@
+"""The one way in: a path becomes a `Block`, or an error with every mistake."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from immtf.errors import UsageError
+from immtf.plan.config.build import build_block
+from immtf.plan.config.checks import cross_checks
+from immtf.plan.config.document import Document, read_document
+from immtf.plan.config.messages import described, explain
+from immtf.plan.config.mistakes import ConfigInvalid, Mistake, dotted
+from immtf.plan.config.schema import BlockFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from immtf.model.block import Block
+    from immtf.plan.config.syntax import Finding
+
+FILE_NAME = "immtf.yaml"
+_MAX_BYTES = 1_000_000  # a block's file has some kilobytes; more is a slip, and would be read for minutes
+
+
+def load_block(path: Path) -> Block:
+    """Read the block at `path`, its directory or its file.
+
+    Raises `UsageError` where there is no such file, `ConfigInvalid` with every mistake that is in it.
+    """
+    file = _file(path)
+    content, findings = _checked(file)
+    if content is None or findings:
+        raise ConfigInvalid(tuple(Mistake(file, *place, dotted(where), what, hint) for place, where, what, hint in findings))
+    return build_block(content, file)
+
+
+def _file(path: Path) -> Path:
+    """Find the file; links to it are not followed, for what it names is relative to where it stands."""
+    try:
+        file = path.resolve() / FILE_NAME if path.is_dir() else path.parent.resolve() / path.name
+        if file.is_file():
+            return file
+        other = next((near.name for near in (file.with_suffix(".yml"), file.with_suffix(".json")) if near.is_file()), "")
+    except OSError as error:
+        raise UsageError(
+            f"the block can't be looked for: {error.strerror}", where=str(path), next="name the directory of a block"
+        ) from None
+    advice = f"rename {other} to {FILE_NAME}" if other else f"name the directory of a block, or write its {FILE_NAME}"
+    raise UsageError(f"there is no file {file.name}", where=str(file.parent), next=advice)
+
+
+def _checked(file: Path) -> tuple[BlockFile | None, list[Finding]]:
+    """Read and validate; return the content where the schema accepts it, and all that is wrong."""
+    text, findings = _text(file)
+    document = read_document(text) if not findings else Document(findings=findings)
+    findings = list(document.findings)
+    if not isinstance(document.data, dict):
+        return None, findings or [(document.place(()), (), *_not_a_mapping(document))]
+    findings += [(document.place(path), path, what, hint) for path, what, hint in cross_checks(document.data, file.parent)]
+    try:
+        return BlockFile.model_validate(document.data), findings
+    except ValidationError as error:
+        return None, explain(error.errors(include_url=False), document) + findings
+
+
+def _text(file: Path) -> tuple[str, list[Finding]]:
+    """Read the file as UTF-8, or say why not."""
+    try:
+        raw = file.read_bytes()[: _MAX_BYTES + 1]
+    except OSError as error:
+        raise UsageError(f"the file can't be read: {error.strerror}", where=str(file), next="check its owner and mode") from None
+    if len(raw) > _MAX_BYTES:
+        return "", [((1, 1), (), "over a megabyte: this is not a block's file", "")]
+    try:
+        return raw.decode("utf-8-sig"), []
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        place = (before.count(b"\n") + 1, len(before) - (before.rfind(b"\n") + 1) + 1)
+        return "", [(place, (), "a byte that is not UTF-8", "save the file as UTF-8")]
+
+
+def _not_a_mapping(document: Document) -> tuple[str, str]:
+    """Say what the file holds instead of keys."""
+    begin = "begin with `block: NAME` and `version: 1.0.0`"
+    if document.data is None:
+        return "the file is empty", begin
+    return f"the file should be a mapping (`key: value`), is {described(document.data)}", begin

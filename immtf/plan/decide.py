@@ -1,0 +1,126 @@
+"""Before each step: the step against the world as it is now. Done, to do, to wait for, or not to be done by a machine.
+
+Nothing is remembered from before the step, so a step that was carried out half, twice, or by somebody else is decided right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from immtf.model.cloud import GONE
+
+if TYPE_CHECKING:
+    from immtf.model.cloud import Instance, Volume
+    from immtf.model.layout import VolumePlace
+    from immtf.model.snapshot import NodeNow
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What the step is for holds; `evidence` says how that was seen."""
+
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """There is something to do, on what, and why."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The world is on its way; `reason` says where it is."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """A machine must not go on here; `next` says what a person does."""
+
+    reason: str
+    next: str
+
+
+Decision: TypeAlias = Done | Act | Wait | Halt
+
+
+def decide_stop(now: NodeNow) -> Decision:
+    """Decide `StopNode`."""
+    instance = now.instance
+    if instance is None or instance.state == "terminated":
+        return Done("there is no instance any more")
+    match instance.state:
+        case "stopped":
+            return Done(f"{instance.instance_id} is stopped")
+        case "running":
+            return Act(f"stop {instance.instance_id}")
+        case _:
+            return Wait(f"{instance.instance_id} is {instance.state}")
+
+
+def decide_start(now: NodeNow) -> Decision:
+    """Decide `StartNode`."""
+    instance = now.instance
+    if instance is None or instance.state in GONE:
+        return Halt("there is no instance to start", "run `immtf upgrade` again: it plans anew")
+    match instance.state:
+        case "running":
+            return Done(f"{instance.instance_id} is running")
+        case "stopped":
+            return Act(f"start {instance.instance_id}")
+        case _:
+            return Wait(f"{instance.instance_id} is {instance.state}")
+
+
+def decide_detach(now: NodeNow) -> Decision:
+    """Decide `DetachVolumes`, volume by volume; the first that is not available speaks for the step."""
+    for place in now.place.volumes:
+        decision = _decide_volume(place, now.volumes.get(place.name), now.instance)
+        if not isinstance(decision, Done):
+            return decision
+    return Done(", ".join(f"{place.volume_id} is available" for place in now.place.volumes) or "no volumes")
+
+
+def _decide_volume(place: VolumePlace, volume: Volume | None, instance: Instance | None) -> Decision:
+    if volume is None:
+        return Halt(f"volume {place.name} ({place.volume_id or 'no id'}) can't be found", "find the volume before anything else is touched")
+    if volume.state == "available" and not volume.attachments:
+        return Done(f"{volume.volume_id} is available")
+    for tie in volume.attachments:
+        if instance is None or tie.instance_id != instance.instance_id:
+            return Halt(
+                f"{volume.volume_id} of this node is {tie.state} to {tie.instance_id}, which is not this node's instance",
+                f"look at {tie.instance_id}; detach the volume by hand if it doesn't belong there",
+            )
+        if instance.state == "running":
+            return Halt(
+                f"{volume.volume_id} is in use in {instance.instance_id}, which runs", "run `immtf upgrade` again: it stops it first"
+            )
+        if tie.state == "attached" and instance.state == "stopped":
+            return Act(f"detach {volume.volume_id} from {instance.instance_id}")
+        return Wait(f"{volume.volume_id} is {tie.state} to {tie.instance_id}, which is {instance.state}")
+    return Wait(f"{volume.volume_id} is {volume.state}")
+
+
+def decide_apply(now: NodeNow) -> Decision:
+    """Decide `ApplyNode`: every volume must be free or on this node's own instance, and no stray instance may wait for it."""
+    if now.strays:
+        names = ", ".join(f"{stray.instance_id} ({stray.state})" for stray in now.strays)
+        return Halt(
+            f"an instance tagged as this node's is not in Terraform's state: {names}",
+            f"it was left by an interrupted apply: import it (terraform import '{now.place.instance}' {now.strays[0].instance_id}) or terminate it",
+        )
+    for place in now.place.volumes:
+        volume = now.volumes.get(place.name)
+        if volume is None and place.volume_id:
+            return Halt(f"volume {place.name} ({place.volume_id}) can't be found", "find the volume before anything else is touched")
+        for tie in volume.attachments if volume else ():
+            if now.instance is None or tie.instance_id != now.instance.instance_id:
+                return Halt(
+                    f"{place.volume_id} is {tie.state} to {tie.instance_id}, not to this node's instance", f"look at {tie.instance_id}"
+                )
+    return Act("apply this node's change")

@@ -1,0 +1,126 @@
+"""The choice of the image: the newest by version that the block's constraint allows.
+
+Neither the date of an image nor the order of its text decides: a 1.0.9 that was built again yesterday is older than 1.1.0, and
+1.10.0 is newer than 1.9.0. Only among images of one and the same version the later date wins, and `rivals` tells the others, so
+that the run can say so. What can't be read (a version, a date) is never taken for new.
+
+An image that doesn't fit is never passed over in silence: where none fits, the error says of each why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from immtf.errors import VersionsUnresolved
+from immtf.plan.versions import Constraint, Version, VersionInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+ANY = ">= 0"  # every released version
+_SHOWN = 20  # images that an error names, the newest first
+
+
+@dataclass(frozen=True)
+class Image:
+    """A machine image, as the cloud tells of it.
+
+    `family` and `version` are its tags `immtf:family` and `immtf:version`, empty where it has none; `created` is an RFC 3339 time.
+    """
+
+    image_id: str
+    family: str
+    version: str
+    created: str
+    state: str = "available"
+    architecture: str = "x86_64"
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def choose(images: Iterable[Image], family: str, constraint: str, *, before: str | None = None, architecture: str | None = None) -> Image:
+    """Return the newest available image of `family` whose version satisfies `constraint`, and is below `before` where that is given.
+
+    Raises `VersionsUnresolved` where none does, `ConstraintInvalid` or `VersionInvalid` where the question itself can't be read.
+    """
+    wanted = Constraint.parse(constraint)
+    limit = Version.parse(before) if before is not None else None
+    known = list(images)
+    reasons = {image.image_id: _reason(image, family, wanted, limit, architecture) for image in known}
+    fitting = [image for image in known if not reasons[image.image_id]]
+    if not fitting:
+        raise _unresolved(known, family, wanted, before, reasons)
+    return max(fitting, key=_age)
+
+
+def previous(images: Iterable[Image], family: str, than: str, *, architecture: str | None = None) -> Image:
+    """Return the newest available image of `family` below the version `than`: where an upgrade to `than` comes from."""
+    return choose(images, family, ANY, before=than, architecture=architecture)
+
+
+def rivals(images: Iterable[Image], chosen: Image) -> tuple[Image, ...]:
+    """Return the other available images of the chosen one's family, version and architecture, newest first; there should be none."""
+    return tuple(sorted((image for image in images if _is_rival(image, chosen)), key=_age, reverse=True))
+
+
+def _is_rival(image: Image, chosen: Image) -> bool:
+    same = (image.family, image.state, image.architecture) == (chosen.family, chosen.state, chosen.architecture)
+    return same and image.image_id != chosen.image_id and _version(image) == _version(chosen)
+
+
+def _reason(image: Image, family: str, wanted: Constraint, limit: Version | None, architecture: str | None) -> str:
+    """Say why an image doesn't fit; empty if it does."""
+    version = _version(image)
+    if image.family != family:
+        return f"is of the family `{image.family}`" if image.family else "has no family"
+    if version is None:
+        return f"its version `{image.version}` can't be read" if image.version else "has no version"
+    if image.state != "available":
+        return f"is {image.state}"
+    if architecture not in {None, image.architecture}:
+        return f"is made for {image.architecture}, not for {architecture}"
+    return _outside(version, wanted, limit)
+
+
+def _outside(version: Version, wanted: Constraint, limit: Version | None) -> str:
+    """Say why a version is not among those wanted; empty if it is."""
+    if limit is not None and version >= limit:
+        return f"is not below {limit}"
+    if wanted.allows(version):
+        return ""
+    exact = " (a pre-release has to be named exactly)" if version.is_prerelease else ""
+    return f"does not satisfy `{wanted}`{exact}"
+
+
+def _version(image: Image) -> Version | None:
+    try:
+        return Version.parse(image.version)
+    except VersionInvalid:
+        return None
+
+
+def _age(image: Image) -> tuple[Version, datetime, str]:
+    """Order images: by version, then by date, then by id, so that the choice never hangs on the order of an answer."""
+    return _version(image) or Version.parse("0"), _created(image), image.image_id
+
+
+def _created(image: Image) -> datetime:
+    """Read the date; one that can't be read counts as the oldest."""
+    try:
+        created = datetime.fromisoformat(image.created)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return created if created.tzinfo else created.replace(tzinfo=UTC)
+
+
+def _unresolved(known: list[Image], family: str, wanted: Constraint, before: str | None, reasons: dict[str, str]) -> VersionsUnresolved:
+    """Say what was looked for, what there is, and why none of it fits."""
+    below = f" below {before}" if before is not None else ""
+    head = f"no image of the family `{family}` satisfies `{wanted}`{below}"
+    relatives = [image for image in known if image.family == family] or known
+    shown = sorted(relatives, key=_age, reverse=True)
+    lines = [f"\n  {image.image_id} {image.version or '-'}: {reasons[image.image_id]}" for image in shown[:_SHOWN]]
+    rest = [f"\n  and {len(shown) - _SHOWN} more"] if len(shown) > _SHOWN else []
+    advice = "build an image that fits, or change `image` in immtf.yaml" if known else "build an image first: there is none at all"
+    return VersionsUnresolved(head + "".join(lines + rest), next=advice)

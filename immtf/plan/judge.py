@@ -1,0 +1,149 @@
+"""The plan judge: may this very plan be applied in this step?
+
+A step has an allow-list (its node, or the shared addresses). On top stand hard rules that nothing overrides: a data volume is
+never deleted or replaced, by anyone's step; a failed plan is no plan. Every refusal has a name, the offending addresses and
+the way to mend them. Rows of Terraform's plan are the only evidence: targets are a wish, and Terraform adds to them (measured:
+a target on one attachment replaced every node's instance; `prevent_destroy` is gone with its block).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from immtf.errors import PlanRefused
+from immtf.plan.layout import INSTANCE, VOLUME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from immtf.model.layout import Layout, NodePlace
+    from immtf.model.terraform import Change, PlanData
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a plan may not be applied: the check's id, the offending addresses, and how to mend it."""
+
+    check: str
+    addresses: tuple[str, ...]
+    what: str
+    mend: str
+
+
+def acting(plan: PlanData) -> list[Change]:
+    """Return the rows that would change something: no reads, no no-ops."""
+    return [change for change in plan.changes if change.mode == "managed" and not change.is_noop]
+
+
+def hard_rules(plan: PlanData) -> list[Refusal]:
+    """Return what no step may ever do, whoever asks for it; only `destroy` of a whole environment deletes volumes."""
+    refusals = []
+    if plan.errored:
+        refusals.append(Refusal("plan-errored", (), "Terraform says that this plan failed", "read Terraform's own messages above"))
+    rows = acting(plan)
+    refusals += _refuse(
+        [row for row in rows if row.type == VOLUME and (row.destroys or row.is_forget)],
+        "volume-deleted",
+        "would be deleted, replaced or forgotten, and it holds data",
+        "find what forces it (a zone, a size made smaller, a key renamed, a count shifted) and take it out of the configuration",
+    )
+    refusals += _refuse(
+        [row for row in rows if row.deposed],
+        "deposed",
+        "is left over from an interrupted replacement",
+        "look at it, then remove it: terraform apply -target=ADDRESS after reading its plan",
+    )
+    return refusals
+
+
+def judge_node(plan: PlanData, place: NodePlace, layout: Layout, zones: Mapping[str, str]) -> list[Refusal]:
+    """Judge the plan of one node's step. `zones` maps the node's volume ids to their availability zones."""
+    rows = acting(plan)
+    others = [row for row in rows if layout.owner(row.address) not in {None, place.node}]
+    shared = [row for row in rows if layout.owner(row.address) is None]
+    return [
+        *hard_rules(plan),
+        *_refuse(
+            others, "other-node", f"is another node's, not {place.node}'s", "give each node a module of its own, so that it can be targeted"
+        ),
+        *_refuse(shared, "shared-change", "belongs to no node", "run upgrade again: shared changes are a stage of their own"),
+        *_node_rules(rows, place, zones),
+    ]
+
+
+def judge_shared(plan: PlanData, layout: Layout) -> list[Refusal]:
+    """Judge the plan of the shared stage: nothing of any node may be in it."""
+    mine = [row for row in acting(plan) if layout.owner(row.address) is not None]
+    mend = "nodes are changed one at a time, in steps of their own"
+    return [*hard_rules(plan), *_refuse(mine, "node-in-shared", "is a node's, and came along with a shared change", mend)]
+
+
+def judge_create(plan: PlanData, layout: Layout) -> list[Refusal]:
+    """Judge the plan of `create`: it may make, and adjust what is shared; a node that is there already is `upgrade`'s."""
+    touched = [row for row in acting(plan) if layout.owner(row.address) is not None and (row.destroys or row.is_update)]
+    return [*hard_rules(plan), *_refuse(touched, "node-exists", "is there and would be changed", "use `immtf upgrade` for what exists")]
+
+
+def judge_destroy(plan: PlanData) -> list[Refusal]:
+    """Judge the plan of `destroy`: it may only delete."""
+    rows = [row for row in acting(plan) if row.actions != ("delete",)]
+    return _refuse(rows, "not-a-delete", "would be changed by a destroy", "run destroy again; if it stays, destroy it by hand")
+
+
+def refuse(refusals: Iterable[Refusal], where: str) -> None:
+    """Raise `PlanRefused` with every refusal in it, or return where there is none."""
+    found = list(refusals)
+    if not found:
+        return
+    lines = [f"[{item.check}] {', '.join(item.addresses) or 'the plan'} {item.what}" for item in found]
+    raise PlanRefused(
+        "the plan was refused, nothing of it was applied: " + "; ".join(lines),
+        where=where,
+        next="; ".join(dict.fromkeys(item.mend for item in found)),
+    )
+
+
+def _node_rules(rows: list[Change], place: NodePlace, zones: Mapping[str, str]) -> list[Refusal]:
+    instance = [row for row in rows if row.address == place.instance and row.type == INSTANCE]
+    kept = {volume.address for volume in place.volumes if volume.volume_id}
+    return [
+        *_refuse(
+            [row for row in instance if row.creates_first],
+            "create-before-destroy",
+            "is created before the old one is destroyed, so two instances would want one volume",
+            "take create_before_destroy from it and from what depends on it, or use strategy swap",
+        ),
+        *_refuse(
+            [row for row in rows if row.type == VOLUME and row.address in kept and "create" in row.actions],
+            "volume-made-anew",
+            "would be made although the node has its volume",
+            "the state lost the volume: import it under this address",
+        ),
+        *_refuse(
+            [row for row in instance if _zone_differs(row, zones)],
+            "zone",
+            "would be in another availability zone than the node's volume",
+            "volumes can't leave their zone: put the node back into it",
+        ),
+        *_refuse(
+            [row for row in instance if _takes_data_along(row)],
+            "data-disk",
+            "has a block device of its own that is deleted with it",
+            "put data on an aws_ebs_volume with an aws_volume_attachment",
+        ),
+    ]
+
+
+def _zone_differs(row: Change, zones: Mapping[str, str]) -> bool:
+    zone = row.after.get("availability_zone")
+    return bool(zone) and any(zone != other for other in zones.values())
+
+
+def _takes_data_along(row: Change) -> bool:
+    devices = row.after.get("ebs_block_device") or ()
+    return isinstance(devices, (list, tuple)) and any(device.get("delete_on_termination") for device in devices)
+
+
+def _refuse(rows: list[Change], check: str, what: str, mend: str) -> list[Refusal]:
+    return [Refusal(check, tuple(dict.fromkeys(row.address for row in rows)), what, mend)] if rows else []

@@ -1,0 +1,128 @@
+"""From Terraform's own JSON to the nodes of a block: which addresses are whose, and which ids the state holds.
+
+Two layouts are understood. A module per node (`nodes: module.server`, the recommended one): everything in
+`module.server["a"]` is node a's. Resources with keys (`nodes: aws_instance.server`): the instance, and the volumes and
+attachments beside it with the same key. Targets follow: the module, or the node's resources together (an attachment alone
+would pull in every node: it refers to the whole resource).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from immtf.errors import PersonNeeded, UsageError
+from immtf.model.layout import Layout, NodePlace, VolumePlace
+from immtf.model.names import NodeId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from immtf.model.block import Block, Cluster
+    from immtf.model.terraform import PlanData, StateData
+
+INSTANCE = "aws_instance"
+VOLUME = "aws_ebs_volume"
+ATTACHMENT = "aws_volume_attachment"
+_KEY = re.compile(r'\[("(?:[^"\\]|\\.)*"|\d+)\]')
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One resource instance, from the state or, where it is not there yet, from a plan."""
+
+    address: str
+    module: str
+    type: str
+    name: str
+    index: str | int | None
+    identity: str
+    tainted: bool = False
+    deposed: bool = False
+
+
+def lay_out(block: Block, state: StateData, plan: PlanData | None = None) -> Layout:
+    """Return where every node of the block is, from the state and, for nodes still to be made, from a plan.
+
+    Raises `PersonNeeded` where a node's module holds no or several instances, `UsageError` where a volume of the block's file
+    can't be told.
+    """
+    places = _places(state, plan)
+    nodes: dict[NodeId, NodePlace] = {}
+    for cluster in block.clusters.values():
+        for (key, target), found in sorted(_by_node(cluster, places).items()):
+            node = NodeId(cluster.name, key)
+            nodes[node] = _node_place(node, target, found, cluster)
+    return Layout(nodes)
+
+
+def _places(state: StateData, plan: PlanData | None) -> list[_Place]:
+    known = {
+        (item.address, item.deposed): _Place(
+            item.address, item.module, item.type, item.name, item.index, str(item.values.get("id") or ""), item.tainted, bool(item.deposed)
+        )
+        for item in state.resources
+        if item.mode == "managed"
+    }
+    for change in plan.changes if plan else ():
+        if change.mode == "managed" and (change.address, change.deposed) not in known and not change.is_noop:
+            known[(change.address, change.deposed)] = _Place(
+                change.address, change.module, change.type, change.name, change.index, str(change.before.get("id") or "")
+            )
+    return list(known.values())
+
+
+def _by_node(cluster: Cluster, places: Iterable[_Place]) -> Mapping[tuple[str, str], list[_Place]]:
+    """Group a cluster's resources by (key, target); the target is the module, or "" in the layout with keyed resources."""
+    found: dict[tuple[str, str], list[_Place]] = defaultdict(list)
+    if cluster.nodes.split(".")[-2:-1] == ["module"]:
+        for place in places:
+            match = _KEY.match(place.module, len(cluster.nodes)) if place.module.startswith(cluster.nodes + "[") else None
+            if match:
+                found[(str(json.loads(match[1])), place.module[: match.end()])].append(place)
+        return found
+    module, _, name = cluster.nodes.rpartition(f"{INSTANCE}.")
+    module = module.rstrip(".")
+    for place in places:
+        mine = place.type in {VOLUME, ATTACHMENT} or (place.type == INSTANCE and place.name == name)
+        if mine and place.module == module and place.index is not None:
+            found[(str(place.index), "")].append(place)
+    return {key: group for key, group in found.items() if any(place.type == INSTANCE for place in group)}
+
+
+def _node_place(node: NodeId, target: str, found: list[_Place], cluster: Cluster) -> NodePlace:
+    instances = [place for place in found if place.type == INSTANCE and not place.deposed]
+    if len(instances) != 1:
+        what = f"holds {len(instances)} instances; a node has exactly one" + "".join(f", {place.address}" for place in instances)
+        raise PersonNeeded(what, where=target or str(node), next="give every node a module of its own with one aws_instance in it")
+    instance = instances[0]
+    return NodePlace(
+        node=node,
+        targets=(target,) if target else tuple(sorted(place.address for place in found)),
+        instance=instance.address,
+        instance_id=instance.identity,
+        addresses=frozenset(place.address for place in found),
+        volumes=_volumes(node, [place for place in found if place.type == VOLUME and not place.deposed], cluster),
+        tainted=instance.tainted,
+        deposed=any(place.deposed for place in found),
+    )
+
+
+def _volumes(node: NodeId, found: list[_Place], cluster: Cluster) -> tuple[VolumePlace, ...]:
+    """Match the block file's volumes with Terraform's: the only one of each, else by the resource's name."""
+    mounts = {name: spec.mount for name, spec in cluster.volumes.items()}
+    if len(mounts) == len(found) == 1:
+        name, mount = next(iter(mounts.items()))
+        return (VolumePlace(name, found[0].address, mount, found[0].identity),)
+    missing = sorted(set(mounts) - {place.name for place in found})
+    if missing:
+        names = ", ".join(sorted(place.name for place in found)) or "none"
+        raise UsageError(
+            f"no volume named {', '.join(missing)} in Terraform; there are: {names}",
+            where=f"{node}",
+            next="name the volumes in immtf.yaml as their aws_ebs_volume resources are named",
+        )
+    return tuple(VolumePlace(place.name, place.address, mounts.get(place.name, ""), place.identity) for place in found)

@@ -1,0 +1,98 @@
+"""Quorum: may this node be taken away, and is the cluster whole again?
+
+The rules are Raft's (a majority of the voters in the configuration, dead ones counted). They are deliberately stricter than
+"the API says healthy": with an empty volume a cluster healed itself under a new identity and said healthy; with a dead server
+removed by autopilot it said healthy for two of two. So: exactly the expected servers, each asked itself, all naming one leader.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from immtf.model.verdict import Verdict, first_failure
+
+if TYPE_CHECKING:
+    from immtf.model.names import NodeId
+    from immtf.model.service import ServiceView
+
+MAX_LAG = 1000
+
+
+def majority(voters: int) -> int:
+    """Return how many of so many voters make a quorum."""
+    return voters // 2 + 1
+
+
+def may_be_away(nodes: int, wanted: int) -> int:
+    """Return how many nodes may be away at once: what is wanted, but never more than leaves a quorum."""
+    return max(0, min(wanted, nodes - majority(nodes)))
+
+
+def judge_whole(view: ServiceView, expected: int, *, max_lag: int = MAX_LAG) -> Verdict:
+    """Judge whether every node of the view is there, votes, is healthy and caught up, and all name one leader.
+
+    `expected` is how many voters there must be; Terraform's count of nodes, or the number the block's file names.
+    """
+    nodes = sorted(view.addresses)
+    verdicts = [_configuration(view), _answers(view, nodes), *(_member(view, node, max_lag) for node in nodes)]
+    voters = sum(peer.voter for peer in view.peers)
+    if voters != expected:
+        verdicts.append(Verdict(held=False, reason=f"{voters} voters, expected {expected}"))
+    return first_failure(verdicts, otherwise=f"{voters} of {expected} voters healthy, all name {view.leader()} as leader")
+
+
+def judge_spare(view: ServiceView, node: NodeId, *, max_lag: int = MAX_LAG) -> Verdict:
+    """Judge whether the cluster can do without `node` now: all others whole, and a majority of all voters left.
+
+    The node itself is not counted: it may be away already, and then it is the one to be mended.
+    """
+    others = [other for other in sorted(view.addresses) if other != node]
+    verdicts = [_configuration(view), _answers(view, others), *(_member(view, other, max_lag) for other in others)]
+    peers = [view.peer(other) for other in others]
+    voters = sum(peer.voter for peer in view.peers)
+    left = sum(1 for peer in peers if peer is not None and peer.voter and peer.healthy is True)
+    if left < majority(voters):
+        verdicts.append(Verdict(held=False, reason=f"without {node} {left} of {voters} voters are left, quorum is {majority(voters)}"))
+    return first_failure(verdicts, otherwise=f"without {node} {left} of {voters} voters are left, quorum is {majority(voters)}")
+
+
+def _configuration(view: ServiceView) -> Verdict:
+    if view.problem:
+        return Verdict(held=False, reason=view.problem)
+    known = {address for address in view.addresses.values() if address}
+    stale = [peer.address for peer in view.peers if peer.address not in known]
+    if stale:
+        return Verdict(held=False, reason=f"peers that are no node of the block: {', '.join(stale)}")
+    return Verdict(held=True, reason="")
+
+
+def _answers(view: ServiceView, nodes: list[NodeId]) -> Verdict:
+    """Every one of these servers answers and names the same leader, who is among the nodes."""
+    problems = []
+    named = set()
+    for node in nodes:
+        answer = view.answers.get(node)
+        if answer is None or answer.problem:
+            problems.append(f"{node} does not answer" + (f" ({answer.problem})" if answer else ""))
+        elif not answer.leader:
+            problems.append(f"{node} knows no leader")
+        else:
+            named.add(answer.leader)
+    if len(named) > 1:
+        problems.append(f"several leaders are named: {', '.join(sorted(named))}")
+    if not problems and not named <= set(view.addresses.values()):
+        problems.append(f"the leader {', '.join(named)} is no node of the block")
+    return Verdict(held=not problems, reason="; ".join(problems))
+
+
+def _member(view: ServiceView, node: NodeId, max_lag: int) -> Verdict:
+    peer = view.peer(node)
+    if peer is None:
+        return Verdict(held=False, reason=f"{node} is not in the configuration")
+    if not peer.voter:
+        return Verdict(held=False, reason=f"{node} does not vote yet")
+    if peer.healthy is not True:
+        return Verdict(held=False, reason=f"{node} is {'unhealthy' if peer.healthy is False else 'of unknown health'}")
+    if peer.lag is None or peer.lag > max_lag:
+        return Verdict(held=False, reason=f"{node} is {'an unknown number of' if peer.lag is None else peer.lag} log entries behind")
+    return Verdict(held=True, reason="")

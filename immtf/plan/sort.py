@@ -1,0 +1,73 @@
+"""A full Terraform plan, sorted: what it wants of each node, what is shared, and what nobody may do.
+
+Pure: rows in, kinds out. A node's kind follows from the rows of its own addresses: the row of its instance first, then those
+of its attachments and volumes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from immtf.model.snapshot import ChangeKind, NodeChange
+from immtf.plan.judge import Refusal, acting, hard_rules
+from immtf.plan.layout import ATTACHMENT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from immtf.model.layout import Layout, NodePlace
+    from immtf.model.names import NodeId
+    from immtf.model.terraform import Change, PlanData
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """A full plan by whom it concerns; `refusals` is what must be mended before anything is touched."""
+
+    nodes: Mapping[NodeId, NodeChange]
+    shared: tuple[str, ...]
+    outputs: tuple[str, ...]
+    refusals: tuple[Refusal, ...]
+
+
+def sort_plan(plan: PlanData, layout: Layout) -> Sorted:
+    """Sort the rows of a full plan by node; rows of no node are shared."""
+    rows: dict[NodeId, list[Change]] = defaultdict(list)
+    shared = []
+    for change in acting(plan):
+        owner = layout.owner(change.address)
+        if owner is None:
+            shared.append(change.address)
+        else:
+            rows[owner].append(change)
+    nodes = {node: _node_change(layout.nodes[node], found) for node, found in rows.items()}
+    removed = [node for node, change in nodes.items() if change.kind is ChangeKind.REMOVE]
+    refusals = [*hard_rules(plan), *_refuse_removed(removed, layout)]
+    return Sorted(nodes=nodes, shared=tuple(shared), outputs=plan.outputs_changed, refusals=tuple(refusals))
+
+
+def _node_change(place: NodePlace, rows: list[Change]) -> NodeChange:
+    instance = next((row for row in rows if row.address == place.instance and not row.deposed), None)
+    reasons = tuple(instance.replace_paths or ((instance.reason,) if instance.reason else ())) if instance else ()
+    image = str(instance.after.get("ami") or "") if instance else ""
+    return NodeChange(_kind(place, instance, rows), reasons, image)
+
+
+def _kind(place: NodePlace, instance: Change | None, rows: list[Change]) -> ChangeKind:
+    if instance is None:
+        return ChangeKind.ATTACH if any(row.type == ATTACHMENT for row in rows) else ChangeKind.UPDATE
+    if instance.is_replace:
+        return ChangeKind.REPLACE
+    if instance.is_create:
+        return ChangeKind.REBUILD if any(volume.volume_id for volume in place.volumes) else ChangeKind.CREATE
+    return ChangeKind.REMOVE if instance.destroys or instance.is_forget else ChangeKind.UPDATE
+
+
+def _refuse_removed(removed: list[NodeId], layout: Layout) -> list[Refusal]:
+    if not removed:
+        return []
+    addresses = tuple(layout.nodes[node].instance for node in removed)
+    mend = "an upgrade removes no node: keep its key in the configuration, or remove the node by hand first"
+    return [Refusal("node-removed", addresses, "would be removed", mend)]

@@ -1,0 +1,197 @@
+"""The plan of an upgrade: whole, ordered, and the same for `immtf plan` and `immtf upgrade`.
+
+The order: nodes that are away or sick first (they are the repair), then nodes already at their target (only checked), then zone
+by zone, the leader last. More nodes away than quorum allows: a person is asked, nothing is planned.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from immtf.errors import PersonNeeded
+from immtf.model.events import PlanRow
+from immtf.model.snapshot import ChangeKind, NodeNow, Snapshot
+from immtf.model.steps import (
+    ApplyNode,
+    DetachVolumes,
+    HandOver,
+    MarkVolumes,
+    NodeWork,
+    ProveVolumes,
+    SettleNode,
+    SpareNode,
+    StartNode,
+    Step,
+    StopNode,
+    UpgradePlan,
+)
+from immtf.plan.quorum import majority, may_be_away
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from immtf.model.block import Block, Cluster
+    from immtf.model.cloud import ImageChoice
+    from immtf.model.names import NodeId
+    from immtf.model.snapshot import NodeChange
+
+ACTIONS = {
+    ChangeKind.REPLACE: "replace",
+    ChangeKind.CREATE: "create",
+    ChangeKind.REBUILD: "rebuild",
+    ChangeKind.ATTACH: "attach",
+    ChangeKind.UPDATE: "update",
+}
+
+
+def make_plan(
+    block: Block,
+    snapshot: Snapshot,
+    image: ImageChoice | None,
+    versions: Mapping[str, str],
+    *,
+    only: Collection[NodeId] = (),
+) -> UpgradePlan:
+    """Return the ordered plan for the world as observed.
+
+    `versions` maps image ids to their versions, for display; `only` limits the nodes that are changed. Raises `PersonNeeded` where
+    more nodes of a cluster are away than may be.
+    """
+    works: list[NodeWork] = []
+    for cluster in block.clusters.values():
+        nodes = {node: now for node, now in snapshot.nodes.items() if node.cluster == cluster.name}
+        _refuse_too_few(cluster, nodes, snapshot)
+        for node in sorted(nodes, key=lambda item: _rank(item, snapshot)):
+            works.append(_work(cluster, node, snapshot, versions, chosen=not only or node in only))
+    return UpgradePlan(works=tuple(works), shared=snapshot.shared, image=image, outputs=snapshot.outputs)
+
+
+def is_away(now: NodeNow, change: NodeChange) -> bool:
+    """Return whether a node that should serve has no running instance with all its volumes. A node still to be made isn't away."""
+    if change.kind is ChangeKind.CREATE:
+        return False
+    return not now.running or not _has_volumes(now)
+
+
+def _has_volumes(now: NodeNow) -> bool:
+    if now.instance is None:
+        return False
+    owner = now.instance.instance_id
+    volumes = [now.volumes.get(place.name) for place in now.place.volumes]
+    return all(volume is not None and any(tie.instance_id == owner for tie in volume.attachments) for volume in volumes)
+
+
+def is_sick(node: NodeId, snapshot: Snapshot) -> bool:
+    """Return whether a service that could be asked says that this node isn't healthy."""
+    view = snapshot.services.get(node.cluster)
+    if view is None or view.problem:
+        return False
+    peer, answer = view.peer(node), view.answers.get(node)
+    return peer is None or peer.healthy is not True or answer is None or bool(answer.problem)
+
+
+def action_of(now: NodeNow, change: NodeChange) -> str:
+    """Return the word for what is done to a node."""
+    if change.kind is not ChangeKind.NONE:
+        return ACTIONS.get(change.kind, change.kind.value)
+    return "start" if now.alive and not now.running else "skip"
+
+
+def steps_of(node: NodeId, action: str) -> tuple[Step, ...]:
+    """Return the steps of an action, in their order. Each decides for itself, when its time comes, whether it has anything to do."""
+    prove: tuple[Step, ...] = (ProveVolumes(node), SettleNode(node))
+    match action:
+        case "replace" | "rebuild" | "attach":
+            before: tuple[Step, ...] = (SpareNode(node), MarkVolumes(node), HandOver(node))
+            away: tuple[Step, ...] = () if action == "attach" else (StopNode(node), DetachVolumes(node))
+            return (*before, *away, ApplyNode(node), *prove)
+        case "update":
+            return (SpareNode(node), MarkVolumes(node), HandOver(node), ApplyNode(node), *prove)
+        case "create":
+            return (ApplyNode(node), MarkVolumes(node), *prove)
+        case "start":
+            return (SpareNode(node), StartNode(node), *prove)
+        case _:
+            return (MarkVolumes(node), *prove)
+
+
+def _refuse_too_few(cluster: Cluster, nodes: Mapping[NodeId, NodeNow], snapshot: Snapshot) -> None:
+    away = sorted(node for node, now in nodes.items() if is_away(now, snapshot.change(node)))
+    members = sum(snapshot.change(node).kind is not ChangeKind.CREATE for node in nodes)
+    allowed = may_be_away(members, cluster.max_unavailable)
+    touched = [node for node, now in nodes.items() if action_of(now, snapshot.change(node)) != "skip"]
+    if len(away) > max(allowed, 0) and away:
+        raise PersonNeeded(
+            f"{len(away)} of {members} nodes are away ({', '.join(map(str, away))}); at most {allowed} may be",
+            where=f"cluster {cluster.name}",
+            next="bring nodes back by hand until at most that many are away, then run `immtf upgrade` again",
+        )
+    if touched and not allowed and any(snapshot.change(node).kind is not ChangeKind.CREATE for node in touched):
+        raise PersonNeeded(
+            f"a cluster of {members} can spare no node: its quorum is {majority(members)}",
+            where=f"cluster {cluster.name}",
+            next="add nodes first (three can spare one), or replace the node by hand in a maintenance window",
+        )
+
+
+def _rank(node: NodeId, snapshot: Snapshot) -> tuple[int, int, str, str, str]:
+    """Order: away, sick, at the target, the rest by zone; the leader after all others, new nodes at the very end."""
+    now, change = snapshot.nodes[node], snapshot.change(node)
+    view = snapshot.services.get(node.cluster)
+    leads = view is not None and view.leader() == node
+    if is_away(now, change):
+        group = 0
+    elif is_sick(node, snapshot):
+        group = 1
+    elif action_of(now, change) == "skip":
+        group = 2
+    else:
+        group = 4 if change.kind is ChangeKind.CREATE else 3
+    zone = now.instance.zone if now.instance else ""
+    return (group, int(leads), zone, node.cluster, node.key)
+
+
+def _work(cluster: Cluster, node: NodeId, snapshot: Snapshot, versions: Mapping[str, str], *, chosen: bool) -> NodeWork:
+    now, change = snapshot.nodes[node], snapshot.change(node)
+    action = action_of(now, change) if chosen else "skip"
+    row = PlanRow(
+        node=str(node),
+        now=_image(now.instance.image_id if now.instance else "", versions) or "none",
+        target=_image(change.image_id or (now.instance.image_id if now.instance else ""), versions),
+        action=action,
+        why=_why(node, snapshot) if chosen else "not chosen (--only)",
+        volumes=tuple(f"{place.name} {place.volume_id or 'new'}" for place in now.place.volumes),
+        gates=tuple(gate.id for gate in cluster.gates),
+        quorum_left=_quorum_left(cluster, snapshot, action),
+    )
+    return NodeWork(node=node, action=change.kind, why=row.why, steps=steps_of(node, action) if chosen else (), row=row)
+
+
+def _image(image_id: str, versions: Mapping[str, str]) -> str:
+    return f"{versions[image_id]} ({image_id})" if versions.get(image_id) else image_id
+
+
+def _why(node: NodeId, snapshot: Snapshot) -> str:
+    now, change = snapshot.nodes[node], snapshot.change(node)
+    reasons = f" ({', '.join(change.reasons)})" if change.reasons else ""
+    match _rank(node, snapshot)[:2]:
+        case (0, _):
+            state = now.instance.state if now.instance else "without an instance"
+            return f"first: away, {state}{reasons}"
+        case (1, _):
+            return f"first: not healthy{reasons}"
+        case (2, _):
+            return "at its target: checked only"
+        case (4, _):
+            return "new node, after the others"
+        case (_, 1):
+            return f"last: leads the cluster{reasons}"
+        case _:
+            return f"zone {now.instance.zone if now.instance else '?'}{reasons}"
+
+
+def _quorum_left(cluster: Cluster, snapshot: Snapshot, action: str) -> str:
+    members = sum(1 for item in snapshot.nodes if item.cluster == cluster.name and snapshot.change(item).kind is not ChangeKind.CREATE)
+    if action in {"skip", "create"}:
+        return f"{members} of {members}"
+    return f"{members - 1} of {members} (quorum {majority(members)})"

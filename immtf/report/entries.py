@@ -1,0 +1,178 @@
+"""What each event says in words: one entry an event, from which every reader for people makes its line.
+
+The words are decided here once, so that the terminal, a CI log and a picture never tell the same run differently.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import TYPE_CHECKING, Literal, TypeAlias, assert_never
+
+from immtf.model import events as e
+from immtf.report.wording import counted, duration, plain, within_module
+
+if TYPE_CHECKING:
+    from immtf.model.events import Event
+
+Sort: TypeAlias = Literal["start", "done", "skip", "wait", "info", "warning", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event in words: whose it is, what it is about, how long it took (seconds) and the words."""
+
+    sort: Sort
+    node: str
+    subject: str
+    words: str = ""
+    seconds: float | None = None
+
+
+def entry(event: Event) -> Entry:
+    """Return what an event says."""
+    found = _entry(event)
+    return Entry(found.sort, plain(found.node), plain(found.subject), plain(found.words), found.seconds)
+
+
+@singledispatch
+def _entry(event: object) -> Entry:
+    raise TypeError(f"{type(event).__name__} is no event")
+
+
+@_entry.register(e.RunStarted)
+def _(event: e.RunStarted) -> Entry:
+    words = f"block {event.block} {event.version}, environment {event.environment}, cloud {event.cloud}, by {event.who}"
+    return Entry("start", "", event.command, words)
+
+
+@_entry.register(e.PlanMade)
+def _(event: e.PlanMade) -> Entry:
+    shared = f", {counted(len(event.shared), 'shared change')}" if event.shared else ""
+    image = f", image {event.image}" if event.image else ""
+    return Entry("info", "", "plan", f"{counted(len(event.rows), 'node')}{shared}{image}")
+
+
+@_entry.register(e.StageStarted)
+def _(event: e.StageStarted) -> Entry:
+    return Entry("start", "", f"stage {event.stage}", event.what)
+
+
+@_entry.register(e.StageFinished)
+def _(event: e.StageFinished) -> Entry:
+    return Entry("done", "", f"stage {event.stage}", "", event.seconds)
+
+
+@_entry.register(e.NodeStarted)
+def _(event: e.NodeStarted) -> Entry:
+    return Entry("start", event.node, event.action, f"node {event.index} of {event.total}: {event.why}")
+
+
+@_entry.register(e.NodeFinished)
+def _(event: e.NodeFinished) -> Entry:
+    words = f"now {event.instance}, away for {duration(event.away_s)}" if event.instance else f"away for {duration(event.away_s)}"
+    return Entry("done", event.node, "at its target", words, event.seconds)
+
+
+@_entry.register(e.NodeSkipped)
+def _(event: e.NodeSkipped) -> Entry:
+    return Entry("skip", event.node, "nothing to do", event.reason)
+
+
+@_entry.register(e.StepStarted)
+def _(event: e.StepStarted) -> Entry:
+    return Entry("start", event.node, spoken(event.step), event.what)
+
+
+@_entry.register(e.StepFinished)
+def _(event: e.StepFinished) -> Entry:
+    return Entry("done", event.node, spoken(event.step), event.evidence, event.seconds)
+
+
+@_entry.register(e.StepSkipped)
+def _(event: e.StepSkipped) -> Entry:
+    return Entry("skip", event.node, spoken(event.step), event.reason)
+
+
+@_entry.register(e.StepWaited)
+def _(event: e.StepWaited) -> Entry:
+    return Entry("wait", event.node, spoken(event.step), f"{event.reason} ({_limit(event.elapsed_s, event.limit_s)})")
+
+
+@_entry.register(e.GateAsked)
+def _(event: e.GateAsked) -> Entry:
+    if event.held and event.passes >= event.needed:
+        return Entry("done", event.node, f"gate {event.gate}", f"held {event.passes} of {event.needed}: {event.reason}", event.elapsed_s)
+    state = f"held {event.passes} of {event.needed}" if event.held else "does not hold"
+    return Entry("wait", event.node, f"gate {event.gate}", f"{state}: {event.reason} ({_limit(event.elapsed_s, event.limit_s)})")
+
+
+@_entry.register(e.TerraformTold)
+def _(event: e.TerraformTold) -> Entry:
+    short = within_module(event.address)
+    words = event.message.replace(event.address, short) if event.address else event.message
+    words = words or f"{short} {event.action} {duration(event.elapsed_s)}"
+    sort: Sort = "warning" if event.kind in {"diagnostic", "apply_errored"} else "wait"
+    return Entry(sort, event.node, "terraform", words)
+
+
+@_entry.register(e.PlanJudged)
+def _(event: e.PlanJudged) -> Entry:
+    changes = ", ".join(within_module(change) for change in event.allowed)
+    return Entry("done", event.node, "plan judged", f"{counted(len(event.allowed), 'change')}: {changes}" if changes else "no change")
+
+
+@_entry.register(e.ProbeReported)
+def _(event: e.ProbeReported) -> Entry:
+    words = f"{counted(event.acknowledged, 'write')} acknowledged, {event.failed:,} failed, longest gap {duration(event.gap_s)}"
+    return Entry("wait", "", "probe", f"{words}, last one {duration(event.since_ack_s)} ago")
+
+
+@_entry.register(e.Noted)
+def _(event: e.Noted) -> Entry:
+    return Entry("warning" if event.level == "warning" else "info", "", "note", event.message)
+
+
+@_entry.register(e.StatusTaken)
+def _(event: e.StatusTaken) -> Entry:
+    left = f", {counted(len(event.unfinished), 'unfinished thing')}" if event.unfinished else ""
+    return Entry("info", "", "status", f"{counted(len(event.rows), 'node')}{left}")
+
+
+@_entry.register(e.RunHalted)
+def _(event: e.RunHalted) -> Entry:
+    return Entry("fail", event.where, "halted", event.what)
+
+
+@_entry.register(e.RunFinished)
+def _(event: e.RunFinished) -> Entry:
+    sort: Sort = "done" if event.exit_code == 0 else "fail"
+    return Entry(sort, "", "run", f"{spoken(event.outcome)}, exit {event.exit_code}", event.duration_s)
+
+
+def spoken(name: str) -> str:
+    """Write a snake-case name in words."""
+    return name.replace("_", " ")
+
+
+def mark(sort: Sort) -> str:
+    """Return the one sign that stands for a sort of entry."""
+    match sort:
+        case "done":
+            return "✓"
+        case "fail":
+            return "✗"
+        case "skip":
+            return "↷"
+        case "warning":
+            return "!"
+        case "start":
+            return "▸"
+        case "wait" | "info":
+            return "·"
+        case _:
+            assert_never(sort)
+
+
+def _limit(elapsed_s: float, limit_s: float) -> str:
+    return f"{duration(elapsed_s)} of at most {duration(limit_s)}"

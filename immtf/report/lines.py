@@ -1,0 +1,67 @@
+"""The reader for CI logs: one line an event with its time and its node, in order, without colours or redrawn frames.
+
+What repeats itself is thinned. A plan, a status and a halt have one line for each of their parts, each naming its node again,
+so that any line found by a search tells where it belongs.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TextIO
+
+from immtf.model.events import PlanMade, RunFinished, RunHalted, RunStarted, StatusTaken
+from immtf.report.entries import Entry, entry, mark
+from immtf.report.lists import plan_lines, status_lines, summary_lines
+from immtf.report.sturdy import SturdyStream
+from immtf.report.thinning import Thinning
+from immtf.report.wording import duration, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from immtf.model.events import Event
+
+
+class LinesReader:
+    """Writes timestamped lines to `stream`."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = SturdyStream(stream)
+        self._thinning = Thinning()
+        self._block = "run"
+
+    def __call__(self, event: Event, at: datetime) -> None:
+        """Tell one event; `at` is when it happened."""
+        if isinstance(event, RunStarted):
+            self._block = plain(event.block) or "run"
+        if not self._thinning.tells(event, at):
+            return
+        moment = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        told = [self._head(entry(event)), *(f"{mark('info')} {plain(line)}" for line in _parts(event, self._block))]
+        self._stream.write("".join(f"{moment} {line}\n" for line in told))
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing is held back; here for the port's sake."""
+
+    def _head(self, told: Entry) -> str:
+        took = "" if told.seconds is None else f" ({duration(told.seconds)})"
+        words = f": {told.words}" if told.words else ""
+        return f"{mark(told.sort)} {told.node or self._block} {told.subject}{took}{words}"
+
+
+def _parts(event: Event, block: str) -> Iterator[str]:
+    """Yield the lines that an event has below its first one."""
+    match event:
+        case PlanMade():
+            yield from plan_lines(event.rows, event.shared, event.image)
+        case StatusTaken():
+            yield from status_lines(event.rows, event.unfinished)
+        case RunHalted():
+            where = event.where or block
+            yield f"{where} is safe: {event.safe}"
+            yield f"{where} next command: {event.next}"
+        case RunFinished():
+            yield from (f"{block} {line}" for line in summary_lines(event))
+        case _:
+            return

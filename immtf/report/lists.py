@@ -1,0 +1,86 @@
+"""Plans, statuses and summaries as plain lists of text; tables, CI logs and data on stdout are made of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from immtf.report.entries import spoken
+from immtf.report.wording import counted, duration, percent, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from immtf.model.events import NodeRow, PlanRow, RunFinished
+
+PLAN_HEAD: Final = ("node", "now", "target", "action", "why", "volume", "gates", "quorum left")
+STATUS_HEAD: Final = ("node", "instance", "state", "image", "zone", "volume", "mounted", "role", "health")
+
+
+def plan_cells(rows: Sequence[PlanRow]) -> list[tuple[str, ...]]:
+    """Return the cells of a plan's table, one tuple a node, in the order of `PLAN_HEAD`."""
+    return [
+        _plain((row.node, row.now, row.target, row.action, row.why, _joined(row.volumes), _joined(row.gates), row.quorum_left or "-"))
+        for row in rows
+    ]
+
+
+def status_cells(rows: Sequence[NodeRow]) -> list[tuple[str, ...]]:
+    """Return the cells of a status's table, one tuple a node, in the order of `STATUS_HEAD`."""
+    return [
+        _plain((row.node, row.instance, row.state, row.image, row.zone, _joined(row.volumes), row.mounted, row.role, row.health))
+        for row in rows
+    ]
+
+
+def plan_lines(rows: Sequence[PlanRow], shared: Sequence[str], image: str) -> list[str]:
+    """Return a plan as lines of text, each beginning with what it is about."""
+    lines = [f"{cells[0]} {_named(PLAN_HEAD[1:], cells[1:])}" for cells in plan_cells(rows)]
+    lines += [f"shared {plain(address)}" for address in shared]
+    return lines + ([f"image {plain(image)}"] if image else [])
+
+
+def status_lines(rows: Sequence[NodeRow], unfinished: Sequence[str]) -> list[str]:
+    """Return a status as lines of text, each beginning with what it is about."""
+    lines = [f"{cells[0]} {_named(STATUS_HEAD[1:], cells[1:])}" for cells in status_cells(rows)]
+    return lines + [f"unfinished {plain(what)}" for what in unfinished]
+
+
+def summary_cells(end: RunFinished) -> list[tuple[str, str]]:
+    """Return what a finished run amounts to, as pairs of a name and its value."""
+    cells = [
+        ("outcome", spoken(end.outcome)),
+        ("nodes replaced", str(end.nodes_replaced)),
+        ("volumes kept", str(end.volumes_kept)),
+        *_writes(end),
+        *((f"away {plain(node)}", duration(seconds)) for node, seconds in end.away_s.items()),
+        ("AWS calls", f"{end.aws_api_calls:,}"),
+        ("Terraform runs", str(end.terraform_runs)),
+        ("duration", duration(end.duration_s)),
+    ]
+    shares = (("terraform", end.terraform_s), ("servers", end.servers_s), ("immtf's own", end.own_s))
+    return cells + [(f"  {name}", f"{duration(part)}, {percent(part, end.duration_s)}") for name, part in shares]
+
+
+def summary_lines(end: RunFinished) -> list[str]:
+    """Return what a finished run amounts to, as lines of text."""
+    return [f"{name.strip()}: {value}" for name, value in summary_cells(end)]
+
+
+def _writes(end: RunFinished) -> list[tuple[str, str]]:
+    if end.writes_acknowledged is None:
+        return []
+    lost = "not known" if end.writes_lost is None else str(end.writes_lost)
+    gap = "not known" if end.longest_write_gap_s is None else duration(end.longest_write_gap_s)
+    return [("writes acknowledged", counted(end.writes_acknowledged, "write")), ("writes lost", lost), ("longest gap", gap)]
+
+
+def _named(names: Sequence[str], values: Sequence[str]) -> str:
+    return "; ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
+
+
+def _joined(names: Sequence[str]) -> str:
+    return ", ".join(names) or "-"
+
+
+def _plain(cells: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(plain(cell) for cell in cells)

@@ -1,0 +1,108 @@
+"""Plan, status, summary and halt as rich renderables. Every text is a `Text`: addresses hold brackets that markup would eat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rich import box
+from rich.console import Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from immtf.report.lists import PLAN_HEAD, STATUS_HEAD, plan_cells, status_cells, summary_cells
+from immtf.report.wording import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import RenderableType
+
+    from immtf.model.events import NodeRow, PlanRow, RunFinished, RunHalted
+
+_GOOD: Final = frozenset({"done", "nothing to do", "running", "passing", "healthy", "yes", "0"})
+_BAR: Final = 24
+
+
+def plan_table(rows: Sequence[PlanRow], shared: Sequence[str], image: str) -> RenderableType:
+    """Return the whole change as a table of nodes, with the shared changes and the image below."""
+    table = _table(PLAN_HEAD, whole={"node", "now", "target", "action"})
+    for cells in plan_cells(rows):
+        table.add_row(*(Text(cell, style=_plan_style(name, cell)) for name, cell in zip(PLAN_HEAD, cells, strict=True)))
+    below = [("image", image)] if image else []
+    below += [("shared", address) for address in shared]
+    return Group(table, *_pairs(below)) if rows else Group(*_pairs([*below, ("plan", "no node has to change")]))
+
+
+def status_table(rows: Sequence[NodeRow], unfinished: Sequence[str]) -> RenderableType:
+    """Return the cluster as observed as a table of nodes, with what an earlier run left below."""
+    table = _table(STATUS_HEAD, whole={"node", "instance", "state", "image"})
+    for cells in status_cells(rows):
+        table.add_row(*(Text(cell, style=_status_style(name, cell)) for name, cell in zip(STATUS_HEAD, cells, strict=True)))
+    return Group(table, *(Text(f"  unfinished: {plain(what)}", style="yellow") for what in unfinished))
+
+
+def summary_table(end: RunFinished) -> RenderableType:
+    """Return what a finished run amounts to."""
+    good = end.exit_code == 0
+    table = Table(box=box.HORIZONTALS, show_header=False, border_style="green" if good else "red", padding=(0, 1))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in summary_cells(end):
+        table.add_row(Text(name), _summary_value(name, value, end))
+    return table
+
+
+def halt_panel(halt: RunHalted) -> RenderableType:
+    """Return what happened, where, what is safe and the next command, without side borders, so that the command can be copied."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in (("what", halt.what), ("where", halt.where), ("safe", halt.safe)):
+        if value:
+            grid.add_row(name, Text(plain(value)))
+    grid.add_row("next", Text(plain(halt.next), style="bold cyan"))
+    return Panel(grid, title=Text(f"halted, exit {halt.exit_code}"), border_style="red", box=box.HORIZONTALS, title_align="left")
+
+
+def _table(names: Iterable[str], *, whole: set[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1))
+    for name in names:
+        table.add_column(name, no_wrap=name in whole, overflow="fold")
+    return table
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> list[Text]:
+    return [Text.assemble("  ", (name, "bold"), "  ", plain(value)) for name, value in pairs]
+
+
+def _plan_style(name: str, cell: str) -> str:
+    if name == "node":
+        return "bold"
+    if name == "action":
+        return "dim" if cell in {"none", "skip", "keep"} else "yellow"
+    return "cyan" if name == "target" else ""
+
+
+def _status_style(name: str, cell: str) -> str:
+    if cell == "?":
+        return "bold yellow"
+    if name == "node":
+        return "bold"
+    if name in {"state", "health", "mounted"}:
+        return "green" if cell in _GOOD else "red"
+    return "magenta" if cell == "leader" else ""
+
+
+def _summary_value(name: str, value: str, end: RunFinished) -> Text:
+    text = Text(value)
+    if name == "outcome":
+        text.stylize("bold green" if end.exit_code == 0 else "bold red")
+    if name == "writes lost":
+        text.stylize("green" if value == "0" else "bold red")
+    if name.startswith("  ") and end.duration_s > 0:
+        part = {"terraform": end.terraform_s, "servers": end.servers_s}.get(name.strip(), end.own_s)
+        text = Text(f"{value:<16} ").append("█" * round(_BAR * min(1.0, part / end.duration_s)), style="cyan")
+    return text
+
+

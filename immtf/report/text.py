@@ -1,0 +1,172 @@
+"""The reader for people at a terminal: what is finished stands above in order, what goes on is redrawn below it.
+
+Where the stream is no terminal nothing is ever redrawn, whatever the environment asks for (`FORCE_COLOR` makes rich take a CI
+log for a terminal and write every frame into it): then waits are told as thinned lines.
+The live region rests after a plan or a status has been shown, until the next event, so that a question can be asked below it.
+A halt is shown after the summary: the next command is what should be seen last.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import timedelta
+from threading import Lock
+from typing import TYPE_CHECKING, Final, TextIO, cast
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from immtf.model import events as e
+from immtf.report.entries import Entry, Sort, entry, mark
+from immtf.report.live import Frame
+from immtf.report.progress import Progress
+from immtf.report.sturdy import SturdyStream
+from immtf.report.tables import halt_panel, plan_table, status_table, summary_table
+from immtf.report.thinning import Thinning
+from immtf.report.wording import clock, duration, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from rich.console import RenderableType
+
+    from immtf.model.events import Event
+
+_WIDTH_OF_A_LOG: Final = 120
+_FRAMES_A_SECOND: Final = 6
+_STYLES: Final[dict[Sort, str]] = {"done": "green", "fail": "bold red", "skip": "dim", "warning": "yellow", "start": "cyan", "wait": "dim", "info": ""}
+
+
+def make_text_reader(stream: TextIO, *, environ: Mapping[str, str] | None = None) -> TextReader:
+    """Make a reader on `stream`, live where that is a terminal that can move its cursor."""
+    known = os.environ if environ is None else environ
+    sturdy = SturdyStream(stream)
+    live = sturdy.isatty() and known.get("TERM", "") not in {"", "dumb", "unknown"}
+    console = Console(
+        file=cast("TextIO", sturdy),
+        width=None if live else _WIDTH_OF_A_LOG,
+        force_interactive=live,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        _environ=known,
+    )
+    return TextReader(console, live=live, waits=not live)
+
+
+class TextReader:
+    """Tells a run on a rich console. `waits`: tell what is in progress as lines too. `clock`: monotonic seconds."""
+
+    def __init__(self, console: Console, *, live: bool, waits: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = console
+        self._wants_live = live
+        self._waits = waits
+        self._clock = clock
+        self._lock = Lock()  # held for a moment only: the refreshing thread reads what __call__ folds
+        self._progress = Progress()
+        self._heard: tuple[datetime, float] | None = None
+        self._frame = Frame()
+        self._live: Live | None = None
+        self._thinning = Thinning()
+        self._halt: e.RunHalted | None = None
+        self._node_width = 8
+
+    def __call__(self, event: Event, at: datetime) -> None:
+        """Tell one event; `at` is when it happened."""
+        with self._lock:
+            within_step = self._within_step(event)
+            self._progress.take(event, at)
+            self._heard = (at, self._clock())
+        match event:
+            case e.RunStarted():
+                self._console.print(_header(event))
+            case e.PlanMade():
+                self._node_width = min(24, max((len(row.node) for row in event.rows), default=8))
+                self._rest()
+                self._console.print(plan_table(event.rows, event.shared, event.image))
+            case e.StatusTaken():
+                self._rest()
+                self._console.print(status_table(event.rows, event.unfinished))
+            case e.RunHalted():
+                self._halt = event
+            case e.RunFinished():
+                self._rest()
+                self._console.print(summary_table(event))
+                self.close()
+            case _:
+                self._go_on()
+                if self._stays(event, at, within_step=within_step):
+                    self._console.print(self._line(entry(event), at))
+
+    def close(self) -> None:
+        """Take the live region away, give the cursor back, and show a halt that was not shown yet."""
+        self._rest()
+        if self._halt is not None:
+            self._console.print(halt_panel(self._halt))
+            self._halt = None
+
+    def _within_step(self, event: Event) -> bool:
+        """Whether a gate is asked inside a step, whose own last line will tell the evidence."""
+        return isinstance(event, e.GateAsked) and bool(self._progress.node(event.node).step)
+
+    def _stays(self, event: Event, at: datetime, *, within_step: bool) -> bool:
+        """Whether an event has a line of its own above the live region."""
+        told = entry(event)
+        if told.sort in {"wait", "start"} or within_step:
+            return isinstance(event, e.NodeStarted) or (self._waits and self._thinning.tells(event, at))
+        return True
+
+    def _line(self, told: Entry, at: datetime) -> RenderableType:
+        began = self._progress.began or at
+        style = _STYLES[told.sort]
+        line = Table.grid(padding=(0, 1))
+        line.add_column(width=5, justify="right", style="dim", no_wrap=True)
+        line.add_column(width=1)
+        line.add_column(width=self._node_width, overflow="fold")
+        line.add_column(width=17, overflow="fold")
+        line.add_column(width=8, justify="right", no_wrap=True)
+        line.add_column(overflow="fold")
+        ends = told.subject == "at its target"
+        line.add_row(
+            clock((at - began).total_seconds()),
+            Text(mark(told.sort), style=style),
+            Text(told.node or self._progress.block, style="bold" if told.sort == "start" or ends else ""),
+            Text(told.subject, style="bold green" if ends else style if told.sort in {"skip", "warning", "fail"} else ""),
+            "" if told.seconds is None else duration(told.seconds),
+            Text(told.words, style="dim" if told.sort in {"skip", "wait"} else ""),
+        )
+        return line
+
+    def _go_on(self) -> None:
+        if self._wants_live and self._live is None:
+            self._live = Live(
+                get_renderable=self._drawn,
+                console=self._console,
+                refresh_per_second=_FRAMES_A_SECOND,
+                transient=True,
+                redirect_stdout=False,  # data on stdout stays there
+                redirect_stderr=False,
+            )
+            self._live.start()
+
+    def _rest(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _drawn(self) -> RenderableType:
+        with self._lock:
+            if self._heard is None:
+                return ""
+            at, heard = self._heard
+            return self._frame.draw(self._progress, at + timedelta(seconds=self._clock() - heard))
+
+
+def _header(event: e.RunStarted) -> RenderableType:
+    parts = [("environment", event.environment), ("cloud", event.cloud), ("by", event.who)]
+    told = "".join(f"   {name} {plain(value)}" for name, value in parts if value)
+    return Text.assemble((plain(f"{event.command} {event.block} {event.version}"), "bold"), (told, "dim"))

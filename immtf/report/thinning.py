@@ -1,0 +1,68 @@
+"""Which of many repeated entries are worth a line: the first, any whose words changed, and else one every ten seconds.
+
+Numbers are left out when words are compared: "17 entries behind" and "9 entries behind" are the same reason, and a count that
+moves at every look would else fill the log. A streak that begins, ends or breaks is always told.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from immtf.model.events import GateAsked, ProbeReported, StepWaited, TerraformTold
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from immtf.model.events import Event
+
+EVERY: Final = timedelta(seconds=10)
+_NUMBERS: Final = re.compile(r"\d[\d.,:]*")
+_SILENT_S: Final = 2.0
+
+
+@dataclass(slots=True)
+class Thinning:
+    """Remembers what was told last of each thing that repeats itself."""
+
+    every: timedelta = EVERY
+    _told: dict[Hashable, tuple[Hashable, datetime]] = field(default_factory=dict)
+
+    def tells(self, event: Event, at: datetime) -> bool:
+        """Whether the event is worth a line now; `at` is the event's own moment."""
+        found = _thing_and_state(event)
+        if found is None:
+            return True
+        thing, state = found
+        before = self._told.get(thing)
+        if before is not None and before[0] == state and at - before[1] < self.every:
+            return False
+        self._told[thing] = (state, at)
+        return True
+
+
+def _thing_and_state(event: Event) -> tuple[Hashable, Hashable] | None:
+    """Return what repeats itself and the state in which it would be no news; None for an event that stands for itself."""
+    match event:
+        case GateAsked():
+            state = (event.held, event.held and event.passes >= event.needed, _words(event.reason))
+            return ("gate", event.node, event.gate), state
+        case StepWaited():
+            return ("wait", event.node, event.step), _words(event.reason)
+        case ProbeReported():
+            return ("probe",), event.since_ack_s >= _SILENT_S
+        case TerraformTold(kind="diagnostic" | "apply_errored"):
+            return None
+        case TerraformTold(kind="apply_start" | "apply_progress" | "apply_complete"):
+            # The end is always told; the start is the first of the progress.
+            return ("terraform", event.node, event.address), event.kind == "apply_complete"
+        case TerraformTold():
+            return ("terraform", event.node, event.kind), None
+        case _:
+            return None
+
+
+def _words(reason: str) -> str:
+    return _NUMBERS.sub("#", reason)

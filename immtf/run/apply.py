@@ -1,0 +1,72 @@
+"""Terraform's part of a step: plan into a file, judge that file, apply that very file.
+
+A plan that went stale in between is made and judged again, a bounded number of times. Nothing is applied that wasn't judged.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from immtf.errors import PersonNeeded, StalePlan
+from immtf.model.events import PlanJudged, StepStarted
+from immtf.plan.decide import Halt, decide_apply
+from immtf.plan.judge import Refusal, acting, judge_node, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from immtf.model.names import NodeId
+    from immtf.model.terraform import PlanData
+    from immtf.run.gates import Patience
+    from immtf.run.world import World
+
+ATTEMPTS = 3
+
+
+def apply_node(world: World, node: NodeId, patience: Patience) -> tuple[str, bool]:
+    """Apply one node's change. Returns the evidence and whether there was anything to apply."""
+    now = world.node(node, strays=True)
+    decision = decide_apply(now)
+    if isinstance(decision, Halt):
+        raise PersonNeeded(decision.reason, where=str(node), next=decision.next)
+    zones = {volume.volume_id: volume.zone for volume in now.volumes.values() if volume}
+    applied = apply_judged(
+        world,
+        patience,
+        judge=lambda plan: judge_node(plan, world.layout.nodes[node], world.layout, zones),
+        targets=now.place.targets,
+        where=str(node),
+        step="ApplyNode",
+    )
+    instance = world.layout.nodes[node].instance_id
+    return (f"applied: {applied} changes, instance {instance}" if applied else "Terraform wants no change"), bool(applied)
+
+
+def apply_judged(
+    world: World,
+    patience: Patience,
+    *,
+    judge: Callable[[PlanData], Sequence[Refusal]],
+    where: str,
+    step: str,
+    targets: Sequence[str] = (),
+) -> int:
+    """Plan, judge and apply; return how many rows were changed. Raises `PlanRefused` before anything is applied."""
+    for attempt in range(1, ATTEMPTS + 1):
+        saved = world.terraform.plan(targets=targets)
+        if not saved.changed:
+            return 0
+        refuse(judge(saved.data), where)
+        rows = [f"{row.address}: {'/'.join(row.actions)}" for row in acting(saved.data)]
+        patience.emit(PlanJudged(where, step, tuple(rows)))
+        patience.emit(StepStarted(where, step, f"apply {len(rows)} changes"))
+        try:
+            world.terraform.apply(saved)
+        except StalePlan:
+            if attempt == ATTEMPTS:
+                raise
+            continue
+        finally:
+            world.survey()
+        return max(len(rows), 1)
+    return 0

@@ -1,0 +1,66 @@
+"""Marks on volumes: written once while a node serves, proven on whatever instance the volume comes back to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from immtf.errors import GuestFailed, PersonNeeded
+from immtf.plan.custody import judge_custody, needs_mark, wanted_mark
+from immtf.plan.facts import mark_script
+from immtf.run.gates import Question, wait_for
+
+if TYPE_CHECKING:
+    from immtf.model.names import NodeId
+    from immtf.model.snapshot import NodeNow
+    from immtf.model.verdict import Verdict
+    from immtf.run.gates import Patience
+    from immtf.run.world import World
+
+MARK_TIMEOUT_S = 30.0
+
+
+def mark_volumes(world: World, node: NodeId, patience: Patience, *, wait: bool) -> tuple[str, bool]:
+    """Make sure that every mounted volume of a running node carries its mark; return the evidence and whether one was written.
+
+    `wait` for the mounts where the node is just coming up. A node that can't be asked is left as it is: its volumes, if they were
+    ever marked, prove themselves later, and if not the proof will fail. A mark that contradicts is for a person.
+    """
+    if wait:
+        question = Question("volumes", str(node), lambda: judge_custody(world.block.name, world.node(node, facts=True), marked=False))
+        wait_for([question], patience, where=str(node), settling=True)
+    now = world.node(node, facts=True)
+    verdict = judge_custody(world.block.name, now, marked=False)
+    if verdict.final:
+        raise PersonNeeded(verdict.reason, where=str(node), next="find out whose data these are before anything is moved")
+    if not verdict.held:
+        return f"not marked: {verdict.reason}", False
+    written = [place.name for place in now.place.volumes if needs_mark(now, place)]
+    for name in written:
+        _write(world, now, name)
+    proof = judge_custody(world.block.name, world.node(node, facts=True)) if written else judge_custody(world.block.name, now)
+    if not proof.held:
+        raise PersonNeeded(f"the mark was written and is not there: {proof.reason}", where=str(node), next="look at the volume on the node")
+    return f"{'marked' if written else 'known'}: {proof.reason}", bool(written)
+
+
+def prove_volumes(world: World, node: NodeId, patience: Patience) -> str:
+    """Wait until the node's volumes are proven on its present instance; return the evidence."""
+    last: list[Verdict] = []
+
+    def ask_once() -> Verdict:
+        last[:] = [judge_custody(world.block.name, world.node(node, facts=True))]
+        return last[0]
+
+    wait_for([Question("volumes", str(node), ask_once)], patience, where=str(node), settling=True)
+    return last[0].reason
+
+
+def _write(world: World, now: NodeNow, name: str) -> None:
+    place = next(place for place in now.place.volumes if place.name == name)
+    mount = now.facts.mount(place.mount) if now.facts else None
+    if mount is None or now.instance is None:
+        return
+    script = mark_script(place.mount, wanted_mark(world.block.name, now, place, mount))
+    code, _, errors = world.guest.run(now.instance.instance_id, script, timeout_s=MARK_TIMEOUT_S)
+    if code != 0:
+        raise GuestFailed(f"the mark could not be written: {errors.strip() or code}", where=f"{now.node} {place.mount}")

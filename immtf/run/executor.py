@@ -1,0 +1,114 @@
+"""The executor: one node's work, step by step; each observed, decided, acted on and recorded.
+
+The same loop serves the first run and the one after a kill: what holds already is skipped, with the evidence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, assert_never
+
+from immtf.model.events import NodeFinished, NodeSkipped, NodeStarted, StepFinished, StepSkipped
+from immtf.model.steps import (
+    ApplyNode,
+    DetachVolumes,
+    HandOver,
+    MarkVolumes,
+    ProveVolumes,
+    SettleNode,
+    SpareNode,
+    StartNode,
+    StopNode,
+)
+from immtf.run.apply import apply_node
+from immtf.run.custody import mark_volumes, prove_volumes
+from immtf.run.gates import check_cancel, settle_questions, spare_questions, wait_for
+from immtf.run.handover import hand_over
+from immtf.run.moves import Limits, Moves
+
+if TYPE_CHECKING:
+    from immtf.model.names import NodeId
+    from immtf.model.steps import NodeWork, Step
+    from immtf.run.gates import Patience
+    from immtf.run.ledger import Ledger
+    from immtf.run.world import World
+
+MAKES_INSTANCE = frozenset({"replace", "rebuild", "create"})
+
+
+@dataclass
+class Executor:
+    """Carries out works on one world."""
+
+    world: World
+    patience: Patience
+    ledger: Ledger
+    limits: Limits = field(default_factory=Limits)
+
+    def perform(self, work: NodeWork, *, index: int, total: int) -> None:
+        """Do one node's work. Raises what stopped it; the node is then as the last event says, and nothing else was touched."""
+        emit, clock, node = self.patience.emit, self.patience.clock, str(work.node)
+        if not work.steps:
+            emit(NodeSkipped(node, work.why))
+            return
+        emit(NodeStarted(node, index, total, work.row.action, work.why))
+        start = clock.monotonic()
+        for step in work.steps:
+            self._step(step, work)
+        now = self.world.node(work.node)
+        self.ledger.kept.update(place.volume_id for place in now.place.volumes)
+        instance = now.instance.instance_id if now.instance else ""
+        if work.row.action == "skip":
+            emit(NodeSkipped(node, f"at its target and healthy: {instance}"))
+            return
+        if work.row.action in MAKES_INSTANCE:
+            self.ledger.replaced.add(node)
+        emit(NodeFinished(node, round(clock.monotonic() - start, 3), self.ledger.away_s.get(node, 0.0), instance))
+
+    def _step(self, step: Step, work: NodeWork) -> None:
+        start = self.patience.clock.monotonic()
+        name, node = type(step).__name__, str(step.node)
+        if isinstance(step, SpareNode):
+            check_cancel(self.patience, node)
+        evidence, acted = self._carry_out(step, work)
+        seconds = round(self.patience.clock.monotonic() - start, 3)
+        self.patience.emit(StepFinished(node, name, seconds, evidence) if acted else StepSkipped(node, name, evidence))
+
+    def _carry_out(self, step: Step, work: NodeWork) -> tuple[str, bool]:  # noqa: C901, PLR0911 - one case a step, a closed union
+        """Return the evidence that the step holds, and whether something was done for it."""
+        moves = Moves(self.world, self.patience, self.ledger, self.limits)
+        match step:
+            case SpareNode(node):
+                wait_for(spare_questions(self.world, node), self.patience, where=str(node))
+                return "the cluster can spare this node", True
+            case MarkVolumes(node):
+                return mark_volumes(self.world, node, self.patience, wait=work.row.action in {"create", "skip"})
+            case HandOver(node):
+                return hand_over(self.world, node, self.patience)
+            case StopNode(node):
+                return moves.stop(node)
+            case StartNode(node):
+                return moves.start(node)
+            case DetachVolumes(node):
+                return moves.detach(node)
+            case ApplyNode(node):
+                return apply_node(self.world, node, self.patience)
+            case ProveVolumes(node):
+                return self._prove(node)
+            case SettleNode(node):
+                return self._settle(node)
+            case _:
+                assert_never(step)
+
+    def _prove(self, node: NodeId) -> tuple[str, bool]:
+        start = self.patience.clock.monotonic()
+        evidence = prove_volumes(self.world, node, self.patience)
+        self.ledger.servers_s += self.patience.clock.monotonic() - start
+        return evidence, True
+
+    def _settle(self, node: NodeId) -> tuple[str, bool]:
+        start = self.patience.clock.monotonic()
+        began = wait_for(settle_questions(self.world, node), self.patience, where=str(node), settling=True)
+        self.ledger.servers_s += max(0.0, began - start)
+        self.ledger.back(str(node), began)
+        return "all gates hold", True

@@ -1,0 +1,117 @@
+"""The ports of the loop: everything it may ask of the world, as Protocols. Adapters satisfy them, and so do strict fakes.
+
+Every call has its own time limit inside the adapter and raises an `immtf.errors.ImmtfError`; a read that could not be made
+is never answered with an empty result.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from typing import Any, TypeAlias
+
+    from immtf.model.block import ConsulGate
+    from immtf.model.cloud import Instance, Volume
+    from immtf.model.events import Event
+    from immtf.model.names import NodeId
+    from immtf.model.service import ServiceView
+    from immtf.model.terraform import PlanData, StateData
+    from immtf.model.verdict import Verdict
+
+    Listener: TypeAlias = Callable[[Event], None]
+
+
+class Clock(Protocol):
+    """Time, handed in. `sleep` returns early when the run is asked to end."""
+
+    def monotonic(self) -> float:
+        """Return seconds that only grow; for limits and durations."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, at most so long."""
+
+
+class Cancel(Protocol):
+    """Whether a person or the machine asked the run to end, once or twice."""
+
+    def is_set(self) -> bool:
+        """Return whether to stop at the next safe point: when no node is away."""
+
+    def is_urgent(self) -> bool:
+        """Return whether to stop at once, as a second request wants it."""
+
+
+class SavedPlan(Protocol):
+    """A Terraform plan in a file, with what it says."""
+
+    @property
+    def changed(self) -> bool:
+        """Return whether applying it would do anything."""
+
+    @property
+    def data(self) -> PlanData:
+        """Return the plan's JSON as data."""
+
+
+class Terraform(Protocol):
+    """Terraform on one root module; `plan` and `apply` work on the same file: what is applied is what was judged."""
+
+    def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True) -> SavedPlan:
+        """Make a plan into a file. Raises `TerraformFailed`; never reads a failure as a change."""
+
+    def apply(self, saved: Any) -> None:
+        """Apply that very plan file. Raises `StalePlan` where the state moved meanwhile, else `TerraformFailed`."""
+
+    def state(self) -> StateData:
+        """Return the state."""
+
+
+class Cloud(Protocol):
+    """The cloud's instances and volumes. What doesn't exist is absent from an answer; what could not be read raises."""
+
+    def instances(self, ids: Collection[str]) -> Mapping[str, Instance]:
+        """Return the named instances by id."""
+
+    def tagged(self, tags: Mapping[str, str]) -> Sequence[Instance]:
+        """Return instances with all these tags that are not gone."""
+
+    def volumes(self, ids: Collection[str]) -> Mapping[str, Volume]:
+        """Return the named volumes by id."""
+
+    def stop(self, instance_id: str) -> None:
+        """Ask an instance to stop; returns at once. `CloudFailed` with code `IncorrectInstanceState` in between states."""
+
+    def start(self, instance_id: str) -> None:
+        """Ask a stopped instance to start; returns at once."""
+
+    def detach(self, volume_id: str, instance_id: str) -> None:
+        """Ask to detach a volume from the instance named, never by force; returns at once."""
+
+
+class Guest(Protocol):
+    """The inside of an instance."""
+
+    def run(self, instance_id: str, script: str, *, timeout_s: float) -> tuple[int, str, str]:
+        """Run a POSIX shell script and return exit code, output and errors. Raises `GuestFailed` where it can't be run."""
+
+
+class Service(Protocol):
+    """A clustered service, asked server by server."""
+
+    def view(self, gate: ConsulGate, addresses: Mapping[NodeId, str]) -> ServiceView:
+        """Return what each server answers; a server that doesn't is told as a problem, never left out."""
+
+    def hand_over(self, gate: ConsulGate, leader: str, to: str) -> str:
+        """Ask the leader at this address to let the other lead; returns what was done, or why it can't be."""
+
+
+class Knock(Protocol):
+    """Plain checks over the network."""
+
+    def http(self, url: str, *, status: int, contains: str | None, timeout_s: float) -> Verdict:
+        """Return whether a GET is answered so."""
+
+    def tcp(self, address: str, port: int, *, timeout_s: float) -> Verdict:
+        """Return whether a connection is taken."""

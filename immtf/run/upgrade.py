@@ -1,0 +1,126 @@
+"""The whole upgrade of one block: preflight, shared changes, node by node, the rest, and a last look.
+
+Observing and planning come first and can be shown; carrying out takes the very plan that was shown. At the end a full plan
+must be empty: that is the proof that nothing was forgotten and nothing came along.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from immtf.errors import PersonNeeded, PlanRefused
+from immtf.model.events import Noted, StageFinished, StageStarted
+from immtf.plan.judge import acting, judge_shared, refuse
+from immtf.plan.upgrade import make_plan
+from immtf.run.apply import apply_judged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from immtf.model.cloud import ImageChoice
+    from immtf.model.names import NodeId
+    from immtf.model.steps import UpgradePlan
+    from immtf.model.terraform import PlanData
+    from immtf.run.executor import Executor
+    from immtf.run.gates import Patience
+    from immtf.run.world import World
+
+
+@contextmanager
+def stage(patience: Patience, name: str, what: str) -> Iterator[None]:
+    """Tell the beginning and, where it went well, the end of a stage."""
+    start = patience.clock.monotonic()
+    patience.emit(StageStarted(name, what))
+    yield
+    patience.emit(StageFinished(name, round(patience.clock.monotonic() - start, 3)))
+
+
+def prepare(
+    world: World, patience: Patience, image: ImageChoice | None, versions: Mapping[str, str], *, only: Collection[NodeId] = ()
+) -> UpgradePlan:
+    """Observe everything and return the plan. Raises `PlanRefused` for what nobody may do, `PersonNeeded` where too few are left."""
+    with stage(patience, "observe", "Terraform's full plan, the cloud and the service"):
+        saved = world.terraform.plan()
+        snapshot, parts = world.snapshot(saved.data)
+        refuse(parts.refusals, f"block {world.block.name}")
+        if world.block.clusters and not snapshot.nodes:
+            names = ", ".join(cluster.nodes for cluster in world.block.clusters.values())
+            raise PersonNeeded(
+                f"Terraform knows no node at {names}",
+                where=f"block {world.block.name}",
+                next="check `nodes:` in immtf.yaml, or make the environment first with `immtf create`",
+            )
+        return make_plan(world.block, snapshot, image, versions, only=only)
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """Carries out a plan."""
+
+    executor: Executor
+
+    def perform(self, plan: UpgradePlan) -> None:
+        """Do everything that the plan says, in its order. Raises what stopped it."""
+        world, patience = self.executor.world, self.executor.patience
+        deferred = False
+        if plan.shared:
+            with stage(patience, "shared", f"{len(plan.shared)} changes outside the nodes"):
+                deferred = self._shared(plan.shared)
+        with stage(patience, "nodes", f"{len(plan.works)} nodes, one at a time"):
+            for index, work in enumerate(plan.works, start=1):
+                self.executor.perform(work, index=index, total=len(plan.works))
+        chosen = all(work.steps for work in plan.works)
+        with stage(patience, "rest", "what is left, and that nothing is"):
+            self._rest(world, patience, deferred=deferred, whole=chosen)
+
+    def _shared(self, addresses: Collection[str]) -> bool:
+        """Apply shared changes by name; those that would pull a node along wait for the end. Return whether some do."""
+        world, patience = self.executor.world, self.executor.patience
+
+        def apply(targets: Collection[str]) -> None:
+            layout = world.layout
+            apply_judged(
+                world, patience, judge=lambda plan: judge_shared(plan, layout), where="shared", step="ApplyShared", targets=tuple(targets)
+            )
+
+        try:
+            apply(addresses)
+        except PlanRefused:
+            return self._one_by_one(addresses, apply_one=lambda address: apply([address]))
+        return False
+
+    def _one_by_one(self, addresses: Collection[str], apply_one: Callable[[str], None]) -> bool:
+        deferred = False
+        for address in addresses:
+            try:
+                apply_one(address)
+            except PlanRefused as refused:
+                self.executor.patience.emit(Noted("info", f"{address} waits until the nodes are done: {refused.what}"))
+                deferred = True
+        return deferred
+
+    def _rest(self, world: World, patience: Patience, *, deferred: bool, whole: bool) -> None:
+        """Apply what hung on the nodes (outputs, deferred shared changes), then show that a full plan is empty."""
+        saved = world.terraform.plan()
+        if saved.changed and (deferred or not acting(saved.data) or not self._nodes_left(saved.data)):
+            layout = world.layout
+            apply_judged(world, patience, judge=lambda plan: judge_shared(plan, layout), where="rest", step="ApplyRest")
+            saved = world.terraform.plan()
+        if not saved.changed:
+            patience.emit(Noted("info", "a full plan is empty: everything is as Terraform wants it"))
+            return
+        left = [f"{row.address}: {'/'.join(row.actions)}" for row in acting(saved.data)]
+        if not whole:
+            patience.emit(Noted("info", f"left as chosen (--only): {', '.join(left)}"))
+            return
+        raise PersonNeeded(
+            f"a full plan is not empty after the upgrade: {', '.join(left) or 'outputs change'}",
+            where=f"block {world.block.name}",
+            next="look at `immtf plan`; a value that changes with each plan (a timestamp?) can never settle",
+        )
+
+    def _nodes_left(self, plan: PlanData) -> bool:
+        layout = self.executor.world.layout
+        return any(layout.owner(row.address) is not None for row in acting(plan))

@@ -1,0 +1,127 @@
+"""The observer: everything the loop knows of the world, read through the ports, at the moment it is asked for.
+
+Only the layout (which addresses and ids belong to whom) is kept between two questions; it is read again after every apply.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from immtf.errors import GuestFailed
+from immtf.model.block import ConsulGate
+from immtf.model.cloud import GONE
+from immtf.model.guest import GuestFacts
+from immtf.model.layout import Layout
+from immtf.model.snapshot import NodeNow, Snapshot
+from immtf.plan.facts import facts_script, parse_facts
+from immtf.plan.layout import lay_out
+from immtf.plan.sort import sort_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from immtf.model.block import Block, Cluster
+    from immtf.model.cloud import Instance
+    from immtf.model.layout import NodePlace
+    from immtf.model.names import NodeId
+    from immtf.model.service import ServiceView
+    from immtf.model.terraform import PlanData
+    from immtf.plan.sort import Sorted
+    from immtf.run.ports import Cloud, Guest, Knock, Service, Terraform
+
+FACTS_TIMEOUT_S = 30.0
+
+
+@dataclass
+class World:
+    """The ports and the layout of one block. `tags` are those that every instance of this block and environment carries."""
+
+    block: Block
+    terraform: Terraform
+    cloud: Cloud
+    guest: Guest
+    service: Service
+    knock: Knock
+    tags: Mapping[str, str] = field(default_factory=dict)
+    layout: Layout = field(default_factory=Layout)
+
+    def survey(self, plan: PlanData | None = None) -> None:
+        """Read the state (and, for nodes still to be made, a plan) and lay the nodes out anew."""
+        self.layout = lay_out(self.block, self.terraform.state(), plan)
+
+    def cluster(self, node: NodeId) -> Cluster:
+        """Return the cluster that a node belongs to."""
+        return self.block.clusters[node.cluster]
+
+    def members(self, cluster: str) -> list[NodeId]:
+        """Return the nodes of a cluster, sorted."""
+        return sorted(node for node in self.layout.nodes if node.cluster == cluster)
+
+    def nodes(self) -> dict[NodeId, NodeNow]:
+        """Return every node now, in two calls to the cloud, without asking any instance."""
+        places = self.layout.nodes.values()
+        instances = self.cloud.instances([place.instance_id for place in places if place.instance_id])
+        volumes = self.cloud.volumes([volume.volume_id for place in places for volume in place.volumes if volume.volume_id])
+        return {
+            place.node: NodeNow(
+                place=place,
+                instance=instances.get(place.instance_id),
+                volumes={volume.name: volumes.get(volume.volume_id) for volume in place.volumes},
+            )
+            for place in places
+        }
+
+    def node(self, node: NodeId, *, facts: bool = False, strays: bool = False) -> NodeNow:
+        """Return one node now; with its instance's own facts, and with stray instances tagged as its own, where asked for."""
+        place = self.layout.nodes[node]
+        instance = self.cloud.instances([place.instance_id]).get(place.instance_id) if place.instance_id else None
+        ids = [volume.volume_id for volume in place.volumes if volume.volume_id]
+        volumes = self.cloud.volumes(ids) if ids else {}
+        return NodeNow(
+            place=place,
+            instance=instance,
+            volumes={volume.name: volumes.get(volume.volume_id) for volume in place.volumes},
+            strays=self._strays(place) if strays else (),
+            facts=self.facts(place, instance) if facts else None,
+        )
+
+    def facts(self, place: NodePlace, instance: Instance | None) -> GuestFacts:
+        """Ask an instance for its own facts; what went wrong stands in them as the problem."""
+        if instance is None or instance.state != "running":
+            return GuestFacts(problem=f"the instance is {instance.state if instance else 'not there'}")
+        mounts = [volume.mount for volume in place.volumes if volume.mount]
+        try:
+            code, output, _ = self.guest.run(instance.instance_id, facts_script(mounts), timeout_s=FACTS_TIMEOUT_S)
+        except GuestFailed as error:
+            return GuestFacts(problem=f"{instance.instance_id} can't be asked: {error.what}")
+        return parse_facts(output, mounts) if code == 0 else GuestFacts(problem=f"asking {instance.instance_id} ended with {code}")
+
+    def addresses(self, cluster: str) -> dict[NodeId, str]:
+        """Return the private address of each node of a cluster; "" where it has no instance."""
+        nodes = self.nodes()
+        return {node: now.instance.address if now.alive and now.instance else "" for node, now in nodes.items() if node.cluster == cluster}
+
+    def view(self, cluster: str) -> ServiceView | None:
+        """Ask the cluster's service, or return None where its gates speak to none."""
+        gate = consul_gate(self.block.clusters[cluster])
+        return self.service.view(gate, self.addresses(cluster)) if gate else None
+
+    def snapshot(self, plan: PlanData) -> tuple[Snapshot, Sorted]:
+        """Return the whole world against a full plan of Terraform, and that plan sorted."""
+        self.survey(plan)
+        parts = sort_plan(plan, self.layout)
+        services = {name: view for name in self.block.clusters if (view := self.view(name)) is not None}
+        return Snapshot(self.nodes(), parts.nodes, services, parts.shared, parts.outputs), parts
+
+    def _strays(self, place: NodePlace) -> tuple[Instance, ...]:
+        if not self.tags:
+            return ()
+        tags = {**self.tags, "immtf:cluster": place.node.cluster, "immtf:node": place.node.key}
+        found = self.cloud.tagged(tags)
+        return tuple(item for item in found if item.instance_id != place.instance_id and item.state not in GONE)
+
+
+def consul_gate(cluster: Cluster) -> ConsulGate | None:
+    """Return the gate that speaks to the cluster's service, or None."""
+    return next((gate for gate in cluster.gates if isinstance(gate, ConsulGate)), None)

@@ -1,0 +1,115 @@
+# A Consul cluster of stateful servers: one module per node, so that one node can be targeted without touching another.
+
+data "aws_availability_zones" "available" {
+  state = "available"
+}
+
+locals {
+  block = yamldecode(file("${path.module}/immtf.yaml"))
+  zones = var.zones != null ? var.zones : slice(sort(data.aws_availability_zones.available.names), 0, 3)
+
+  # A node's zone and address follow from its name alone: they stay what they are when another node comes or goes.
+  letters = split("", "abcdefghijklmnopqrstuvwxyz")
+  nodes = {
+    for name in var.nodes : name => {
+      zone    = index(local.letters, name) % length(local.zones)
+      address = cidrhost(cidrsubnet(var.network_cidr, 8, 10 + index(local.letters, name) % length(local.zones)), 11 + index(local.letters, name))
+    }
+  }
+
+  tags = merge(var.tags, {
+    "immtf:block"       = local.block.block
+    "immtf:environment" = var.environment
+  })
+}
+
+module "network" {
+  source = "../../modules/network"
+
+  name     = "${local.block.block}-${var.environment}"
+  cidr     = var.network_cidr
+  zones    = local.zones
+  internet = var.internet
+  tags     = local.tags
+}
+
+resource "aws_security_group" "server" {
+  name        = "${local.block.block}-server-${var.environment}"
+  description = "Consul servers among themselves, and their clients"
+  vpc_id      = module.network.vpc_id
+  tags        = merge(local.tags, { Name = "${local.block.block}-server" })
+
+  ingress {
+    description = "Servers: RPC and gossip"
+    protocol    = "tcp"
+    from_port   = 8300
+    to_port     = 8301
+    self        = true
+  }
+
+  ingress {
+    description = "Servers: gossip"
+    protocol    = "udp"
+    from_port   = 8301
+    to_port     = 8301
+    self        = true
+  }
+
+  ingress {
+    description = "Clients: HTTP"
+    protocol    = "tcp"
+    from_port   = 8500
+    to_port     = 8500
+    cidr_blocks = concat([var.network_cidr], var.client_cidrs)
+  }
+
+  egress {
+    description = "Everything out"
+    protocol    = "-1"
+    from_port   = 0
+    to_port     = 0
+    cidr_blocks = ["0.0.0.0/0"]
+  }
+}
+
+module "server" {
+  source   = "../../modules/node"
+  for_each = local.nodes
+
+  node = each.key
+  cluster = {
+    block       = local.block.block
+    name        = "server"
+    environment = var.environment
+  }
+
+  image_id           = var.image_id
+  instance_type      = var.instance_type
+  instance_profile   = var.instance_profile
+  subnet_id          = module.network.subnets[each.value.zone].id
+  zone               = module.network.subnets[each.value.zone].zone
+  address            = each.value.address
+  security_group_ids = [aws_security_group.server.id]
+  tags               = var.tags
+
+  volume = {
+    size      = var.volume_size
+    type      = "gp3"
+    encrypted = true
+    device    = "/dev/xvdf"
+  }
+
+  # JSON is YAML, so cloud-init takes it as it is. Only what differs between nodes or environments stands here; the rest is
+  # in the image.
+  user_data = join("\n", ["#cloud-config", jsonencode({
+    write_files = [{
+      path        = "/etc/consul.d/node.json"
+      permissions = "0644"
+      content = jsonencode({
+        node_name        = each.key
+        bootstrap_expect = length(local.nodes)
+        retry_join       = [for name in sort(keys(local.nodes)) : local.nodes[name].address]
+      })
+    }]
+  })])
+}
