@@ -1,1 +1,1 @@
-"""adapters"""
+"""The ports made real: one thin module a port, nothing decided here."""

@@ -70,7 +70,7 @@ class Command:
     patience_s: float = 10.0
 
 
-def follow(  # noqa: PLR0913 - a command, two files and three things that are handed in
+def follow(
     command: Command,
     *,
     stdout: Path,

@@ -5,9 +5,10 @@ The words are decided here once, so that the terminal, a CI log and a picture ne
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import TYPE_CHECKING, Literal, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, assert_never
 
 from immtf.model import events as e
 from immtf.report.wording import counted, duration, plain, within_module
@@ -15,6 +16,7 @@ from immtf.report.wording import counted, duration, plain, within_module
 if TYPE_CHECKING:
     from immtf.model.events import Event
 
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 Sort: TypeAlias = Literal["start", "done", "skip", "wait", "info", "warning", "fail"]
 
 
@@ -112,8 +114,8 @@ def _(event: e.TerraformTold) -> Entry:
     short = within_module(event.address)
     words = event.message.replace(event.address, short) if event.address else event.message
     words = words or f"{short} {event.action} {duration(event.elapsed_s)}"
-    sort: Sort = "warning" if event.kind in {"diagnostic", "apply_errored"} else "wait"
-    return Entry(sort, event.node, "terraform", words)
+    sorts: dict[str, Sort] = {"diagnostic": "warning", "apply_errored": "warning", "log": "info"}
+    return Entry(sorts.get(event.kind, "wait"), event.node, "terraform", words)
 
 
 @_entry.register(e.PlanJudged)
@@ -151,8 +153,8 @@ def _(event: e.RunFinished) -> Entry:
 
 
 def spoken(name: str) -> str:
-    """Write a snake-case name in words."""
-    return name.replace("_", " ")
+    """Write the name of a step or an outcome in words: `hand over` for `HandOver` and `hand_over`."""
+    return _HUMP.sub(" ", name).replace("_", " ").lower()
 
 
 def mark(sort: Sort) -> str:

@@ -41,12 +41,17 @@ class Frame:
         """Return the region as it looks at `now`, a moment on the events' own clock."""
         grid = Table.grid(padding=(0, 1), expand=True)
         grid.add_column(width=2)
-        for _ in ("node", "step"):
-            grid.add_column(no_wrap=True)
-        grid.add_column(no_wrap=True, justify="right")
+        grid.add_column(no_wrap=True)
+        grid.add_column(no_wrap=True, min_width=16)
+        grid.add_column(no_wrap=True, min_width=8, justify="right")
         grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         nodes = [node for node in progress.nodes.values() if node.planned or node.busy]
         shown = _window(nodes)
+        if progress.since and progress.stage and not any(node.busy or node.state == "working" for node in nodes):
+            took = duration((now - progress.since).total_seconds())
+            grid.add_row(
+                self._spinner, Text(progress.block, style="bold"), Text(progress.stage, style="cyan"), took, Text(progress.purpose)
+            )
         for node in shown:
             self._add(grid, node, progress, now)
         parts: list[RenderableType] = [Text(), _title(progress, now), grid]

@@ -49,4 +49,5 @@ def to_svg(told: Sequence[tuple[Event, datetime]], *, title: str = "immtf", widt
 
 def _format() -> str:
     """Return rich's own frame without its web fonts."""
-    return _FONT_FACES.sub("", CONSOLE_SVG_FORMAT).replace("Fira Code, monospace", _FONTS).replace("font-family: arial", "font-family: sans-serif")
+    without_fonts = _FONT_FACES.sub("", CONSOLE_SVG_FORMAT)
+    return without_fonts.replace("Fira Code, monospace", _FONTS).replace("font-family: arial", "font-family: sans-serif")

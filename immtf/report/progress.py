@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, assert_never
 
 from immtf.model import events as e
 from immtf.report.entries import entry, spoken
@@ -48,11 +48,13 @@ class NodeProgress:
 
 @dataclass(slots=True)
 class Progress:
-    """A run as it stands; `stage` and `position` are ready to be shown."""
+    """A run as it stands; `stage`, `purpose` (of the stage) and `position` are ready to be shown."""
 
     title: str = ""
     block: str = "run"
     stage: str = ""
+    purpose: str = ""
+    since: datetime | None = None
     position: str = ""
     began: datetime | None = None
     nodes: dict[str, NodeProgress] = field(default_factory=dict)
@@ -66,14 +68,14 @@ class Progress:
         elif isinstance(event, e.StepStarted | e.StepWaited | e.StepFinished | e.StepSkipped | e.GateAsked | e.TerraformTold):
             self._take_step(event, at)
         else:
-            self._take_run(event)
+            self._take_run(event, at)
 
     def node(self, name: str) -> NodeProgress:
         """Return a node's progress, which begins with the first word of it."""
         name = plain(name)
         return self.nodes.setdefault(name, NodeProgress(name))
 
-    def _take_run(self, event: Event) -> None:
+    def _take_run(self, event: Event, at: datetime) -> None:
         match event:
             case e.RunStarted():
                 self.title = plain(f"{event.command} {event.block} {event.version}")
@@ -83,9 +85,9 @@ class Progress:
                     node = self.node(row.node)
                     node.planned, node.about = True, plain(f"{row.action}: {row.why}")
             case e.StageStarted():
-                self.stage, self.position = plain(event.stage), ""
+                self.stage, self.purpose, self.since, self.position = plain(event.stage), plain(event.what), at, ""
             case e.StageFinished():
-                self.stage = ""
+                self.stage = self.purpose = self.position = ""
                 self.node("").rest()
             case e.ProbeReported():
                 self.probe = event
@@ -107,6 +109,8 @@ class Progress:
                 node.about = entry(event).words
             case e.NodeSkipped():
                 node.state, node.about = "skipped", plain(event.reason)
+            case _:
+                assert_never(event)
 
     def _take_step(
         self, event: e.StepStarted | e.StepWaited | e.StepFinished | e.StepSkipped | e.GateAsked | TerraformTold, at: datetime
@@ -126,12 +130,16 @@ class Progress:
                 node.gates[event.gate] = event
             case e.TerraformTold():
                 _take_terraform(node, event, at)
+            case _:
+                assert_never(event)
 
 
 def _take_terraform(node: NodeProgress, event: TerraformTold, at: datetime) -> None:
     match event.kind:
         case "apply_start" | "apply_progress":
             node.resources[event.address] = (event.action, at - timedelta(seconds=event.elapsed_s))
+        case "waiting":
+            node.reason = plain(event.message)
         case "apply_complete" | "apply_errored":
             node.resources.pop(event.address, None)
         case _:

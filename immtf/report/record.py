@@ -12,7 +12,6 @@ import types
 import typing
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, Final, TypeVar
 
 from immtf.errors import ImmtfError
@@ -23,6 +22,7 @@ EVENTS: Final[dict[str, type[Event]]] = {event_name(kind): kind for kind in typi
 MASK: Final = "•••"
 SHORTEST_SECRET: Final = 6
 
+_FIELDS: Final[dict[type[Any], dict[str, Any]]] = {}  # resolving the names of types takes longer than all else here
 _T = TypeVar("_T")
 
 
@@ -63,10 +63,11 @@ def _masked(value: Any, secrets: list[str]) -> Any:
     return value
 
 
-@cache
-def fields_of(kind: type) -> dict[str, Any]:
+def fields_of(kind: type[Any]) -> dict[str, Any]:
     """Return the fields of a dataclass in `immtf.model.events` with their types, in order."""
-    return typing.get_type_hints(kind, vars(events), {"Mapping": Mapping})
+    if kind not in _FIELDS:
+        _FIELDS[kind] = typing.get_type_hints(kind, vars(events), {"Mapping": Mapping})
+    return _FIELDS[kind]
 
 
 def to_event(record: Mapping[str, Any]) -> tuple[Event, datetime] | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich import box
 from rich.console import Group
-from rich.panel import Panel
+from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
@@ -53,20 +53,24 @@ def summary_table(end: RunFinished) -> RenderableType:
     return table
 
 
-def halt_panel(halt: RunHalted) -> RenderableType:
-    """Return what happened, where, what is safe and the next command, without side borders, so that the command can be copied."""
+def halt_panel(halt: RunHalted) -> tuple[RenderableType, Text, RenderableType]:
+    """Return a panel in three parts: what, where and what is safe; the next command; the lower border.
+
+    The command is to be printed with `soft_wrap`, and there are no side borders, so that it is copied in one piece.
+    """
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
-    for name, value in (("what", halt.what), ("where", halt.where), ("safe", halt.safe)):
+    for name, value in (("  what", halt.what), ("  where", halt.where), ("  safe", halt.safe)):
         if value:
             grid.add_row(name, Text(plain(value)))
-    grid.add_row("next", Text(plain(halt.next), style="bold cyan"))
-    return Panel(grid, title=Text(f"halted, exit {halt.exit_code}"), border_style="red", box=box.HORIZONTALS, title_align="left")
+    title = Rule(Text(f"halted, exit {halt.exit_code}", style="bold red"), style="red", align="left")
+    command = Text.assemble(("  next   ", "bold"), (plain(halt.next), "bold cyan"))
+    return Group(title, grid), command, Rule(style="red")
 
 
 def _table(names: Iterable[str], *, whole: set[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1))
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1), collapse_padding=True)
     for name in names:
         table.add_column(name, no_wrap=name in whole, overflow="fold")
     return table
@@ -104,5 +108,3 @@ def _summary_value(name: str, value: str, end: RunFinished) -> Text:
         part = {"terraform": end.terraform_s, "servers": end.servers_s}.get(name.strip(), end.own_s)
         text = Text(f"{value:<16} ").append("█" * round(_BAR * min(1.0, part / end.duration_s)), style="cyan")
     return text
-
-

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Final, TextIO, cast
 
@@ -30,15 +30,24 @@ from immtf.report.wording import clock, duration, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
 
     from rich.console import RenderableType
 
     from immtf.model.events import Event
 
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _WIDTH_OF_A_LOG: Final = 120
+_ROOMY: Final = 100
 _FRAMES_A_SECOND: Final = 6
-_STYLES: Final[dict[Sort, str]] = {"done": "green", "fail": "bold red", "skip": "dim", "warning": "yellow", "start": "cyan", "wait": "dim", "info": ""}
+_STYLES: Final[dict[Sort, str]] = {
+    "start": "cyan",
+    "done": "green",
+    "skip": "dim",
+    "wait": "dim",
+    "info": "",
+    "warning": "yellow",
+    "fail": "bold red",
+}
 
 
 def make_text_reader(stream: TextIO, *, environ: Mapping[str, str] | None = None) -> TextReader:
@@ -68,7 +77,7 @@ class TextReader:
         self._clock = clock
         self._lock = Lock()  # held for a moment only: the refreshing thread reads what __call__ folds
         self._progress = Progress()
-        self._heard: tuple[datetime, float] | None = None
+        self._heard = _NEVER, 0.0
         self._frame = Frame()
         self._live: Live | None = None
         self._thinning = Thinning()
@@ -87,10 +96,10 @@ class TextReader:
             case e.PlanMade():
                 self._node_width = min(24, max((len(row.node) for row in event.rows), default=8))
                 self._rest()
-                self._console.print(plan_table(event.rows, event.shared, event.image))
+                self._console.print("", plan_table(event.rows, event.shared, event.image), "", sep="\n")
             case e.StatusTaken():
                 self._rest()
-                self._console.print(status_table(event.rows, event.unfinished))
+                self._console.print("", status_table(event.rows, event.unfinished), "", sep="\n")
             case e.RunHalted():
                 self._halt = event
             case e.RunFinished():
@@ -106,7 +115,10 @@ class TextReader:
         """Take the live region away, give the cursor back, and show a halt that was not shown yet."""
         self._rest()
         if self._halt is not None:
-            self._console.print(halt_panel(self._halt))
+            above, command, below = halt_panel(self._halt)
+            self._console.print(above)
+            self._console.print(command, soft_wrap=True)
+            self._console.print(below)
             self._halt = None
 
     def _within_step(self, event: Event) -> bool:
@@ -127,7 +139,7 @@ class TextReader:
         line.add_column(width=5, justify="right", style="dim", no_wrap=True)
         line.add_column(width=1)
         line.add_column(width=self._node_width, overflow="fold")
-        line.add_column(width=17, overflow="fold")
+        line.add_column(width=20 if self._console.width >= _ROOMY else 17, overflow="fold")
         line.add_column(width=8, justify="right", no_wrap=True)
         line.add_column(overflow="fold")
         ends = told.subject == "at its target"
@@ -144,7 +156,7 @@ class TextReader:
     def _go_on(self) -> None:
         if self._wants_live and self._live is None:
             self._live = Live(
-                get_renderable=self._drawn,
+                _Region(self._drawn),
                 console=self._console,
                 refresh_per_second=_FRAMES_A_SECOND,
                 transient=True,
@@ -160,10 +172,18 @@ class TextReader:
 
     def _drawn(self) -> RenderableType:
         with self._lock:
-            if self._heard is None:
-                return ""
             at, heard = self._heard
             return self._frame.draw(self._progress, at + timedelta(seconds=self._clock() - heard))
+
+
+class _Region:
+    """Draws itself anew whenever rich writes it, so that a line above never stands over a region that doesn't know of it yet."""
+
+    def __init__(self, draw: Callable[[], RenderableType]) -> None:
+        self._draw = draw
+
+    def __rich__(self) -> RenderableType:
+        return self._draw()
 
 
 def _header(event: e.RunStarted) -> RenderableType:

@@ -47,21 +47,30 @@ def _thing_and_state(event: Event) -> tuple[Hashable, Hashable] | None:
     """Return what repeats itself and the state in which it would be no news; None for an event that stands for itself."""
     match event:
         case GateAsked():
-            state = (event.held, event.held and event.passes >= event.needed, _words(event.reason))
-            return ("gate", event.node, event.gate), state
+            found: tuple[Hashable, Hashable] | None = (
+                ("gate", event.node, event.gate),
+                (event.held, event.held and event.passes >= event.needed, _words(event.reason)),
+            )
         case StepWaited():
-            return ("wait", event.node, event.step), _words(event.reason)
+            found = ("wait", event.node, event.step), _words(event.reason)
         case ProbeReported():
-            return ("probe",), event.since_ack_s >= _SILENT_S
-        case TerraformTold(kind="diagnostic" | "apply_errored"):
-            return None
-        case TerraformTold(kind="apply_start" | "apply_progress" | "apply_complete"):
-            # The end is always told; the start is the first of the progress.
-            return ("terraform", event.node, event.address), event.kind == "apply_complete"
+            found = ("probe",), event.since_ack_s >= _SILENT_S
         case TerraformTold():
-            return ("terraform", event.node, event.kind), None
+            found = _terraform(event)
         case _:
+            found = None
+    return found
+
+
+def _terraform(event: TerraformTold) -> tuple[Hashable, Hashable] | None:
+    """Return the same for Terraform's lines: errors and ends are always told, the start is the first of the progress."""
+    match event.kind:
+        case "diagnostic" | "apply_errored":
             return None
+        case "apply_start" | "apply_progress" | "apply_complete":
+            return ("terraform", event.node, event.address), (event.action, event.kind == "apply_complete")
+        case _:
+            return ("terraform", event.node, event.kind), event.kind in {"log", "waiting"} and _words(event.message)
 
 
 def _words(reason: str) -> str:

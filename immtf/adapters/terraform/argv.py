@@ -30,7 +30,7 @@ def validate() -> tuple[str, ...]:
     return ("validate", "-no-color", "-json")
 
 
-def plan(  # noqa: PLR0913 - one argument for each option
+def plan(
     out: Path,
     *,
     variables: Path | None,
@@ -72,6 +72,11 @@ def output() -> tuple[str, ...]:
 def untaint(address: str, *, lock_s: float) -> tuple[str, ...]:
     """Take the mark from an object that would be replaced only because its creation was interrupted."""
     return ("untaint", "-no-color", _lock(lock_s), address)
+
+
+def state_push(file: Path, *, lock_s: float) -> tuple[str, ...]:
+    """Put a state file that Terraform left on this machine where the state belongs."""
+    return ("state", "push", _lock(lock_s), str(file))
 
 
 def _lock(seconds: float) -> str:

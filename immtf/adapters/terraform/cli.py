@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from immtf.adapters.terraform import argv, localstate
@@ -23,11 +22,13 @@ from immtf.plan.changes import parse_outputs, parse_plan, parse_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from immtf.adapters.terraform.runs import TerraformRun
     from immtf.model.terraform import PlanData, StateData
 
 _CHANGES = 2  # of -detailed-exitcode
+_UNSAVED = "errored.tfstate"
 
 
 class Cancel(Protocol):
@@ -109,7 +110,7 @@ class TerraformCli:
 
     def init(self, *, upgrade: bool = False) -> None:
         """Fetch providers and modules, set up the backend."""
-        self._clear_the_ground()
+        self._await_earlier()
         self._runner.run(argv.init(upgrade=upgrade, lock_s=self._limits.lock_s), limit_s=self._limits.init_s, interruptible=True)
 
     def validate(self) -> None:
@@ -135,7 +136,7 @@ class TerraformCli:
         A copy of a local state is kept beside it first. Raises `StalePlan` where the state moved since, else as `plan`.
         """
         self._clear_the_ground()
-        state = localstate.state_file(self._root, self._environment)
+        state = self._state_file()
         if state is not None:
             localstate.keep_copy(state)
         try:
@@ -152,8 +153,7 @@ class TerraformCli:
 
     def state(self) -> StateData:
         """Return the state, sensitive values masked."""
-        state = localstate.state_file(self._root, self._environment)
-        return parse_state(self._json(argv.show()), serial=localstate.serial(state))
+        return parse_state(self._json(argv.show()), serial=localstate.serial(self._state_file()))
 
     def outputs(self) -> Mapping[str, Any]:
         """Return the root module's outputs, sensitive values masked."""
@@ -161,8 +161,18 @@ class TerraformCli:
 
     def untaint(self, address: str) -> None:
         """Keep an object that the next plan would replace only because its creation was interrupted."""
-        self._clear_the_ground()
+        self._await_earlier()
         self._runner.run(argv.untaint(address, lock_s=self._limits.lock_s), limit_s=self._limits.show_s + self._limits.lock_s)
+
+    def push_unsaved_state(self) -> bool:
+        """Put a state that an apply could not save (`errored.tfstate`) where it belongs; return whether there was one. The file is kept."""
+        unsaved = self._root / _UNSAVED
+        if not unsaved.exists():
+            return False
+        self._await_earlier()
+        self._runner.run(argv.state_push(unsaved, lock_s=self._limits.lock_s), limit_s=self._limits.show_s + self._limits.lock_s)
+        unsaved.replace(unsaved.with_name(f"{_UNSAVED}.pushed"))
+        return True
 
     def _plan_into(self, out: Path, targets: tuple[str, ...], *, destroy: bool, refresh: bool) -> SavedPlan:
         variables = self._variables_file()
@@ -175,8 +185,7 @@ class TerraformCli:
         data = parse_plan(self._json(argv.show(out)), targeted=bool(targets))
         if data.errored:
             raise RunFailed("the plan was made with errors and can't be applied", where=str(self._root), command="plan")
-        state = localstate.state_file(self._root, self._environment)
-        return SavedPlan(out, done.exit_code == _CHANGES, data, targets, localstate.serial(state))
+        return SavedPlan(out, done.exit_code == _CHANGES, data, targets, localstate.serial(self._state_file()))
 
     def _variables_file(self) -> Path | None:
         if not self._variables:
@@ -196,7 +205,20 @@ class TerraformCli:
         return document
 
     def _clear_the_ground(self) -> None:
-        """Make sure that a command may begin: see the module's docstring."""
+        """Make sure that a plan or an apply may begin: see the module's docstring."""
+        self._await_earlier()
+        unsaved = self._root / _UNSAVED
+        if unsaved.exists():
+            raise RunFailed(
+                "an earlier apply could not save its state where it belongs and left it here",
+                where=str(unsaved),
+                next=f"{self._runner.program} -chdir={self._root} state push {_UNSAVED}, then move the file away",
+            )
+        state = self._state_file()
+        if state is not None and localstate.mend_empty(state):
+            self._listen(TerraformEvent("log", f"{state} was empty after a killed apply; the copy from before that apply was put back"))
+
+    def _await_earlier(self) -> None:
         self._tell_left_out()
         await_earlier(
             self._root,
@@ -208,16 +230,9 @@ class TerraformCli:
             programs=tuple({"terraform", "tofu", self._runner.program}),
         )
         sweep(self._scratch)
-        unsaved = self._root / "errored.tfstate"
-        if unsaved.exists():
-            raise RunFailed(
-                "an earlier apply could not save its state where it belongs and left it here",
-                where=str(unsaved),
-                next=f"{self._runner.program} -chdir={self._root} state push errored.tfstate, then move the file away",
-            )
-        state = localstate.state_file(self._root, self._environment)
-        if state is not None and localstate.mend_empty(state):
-            self._listen(TerraformEvent("log", f"{state} was empty after a killed apply; the copy from before that apply was put back"))
+
+    def _state_file(self) -> Path | None:
+        return localstate.state_file(self._root, self._environment)
 
     def _tell_left_out(self) -> None:
         if self._left_out:
@@ -226,6 +241,6 @@ class TerraformCli:
             self._left_out = ()
 
     def _tell_unsaved_state(self) -> None:
-        unsaved = self._root / "errored.tfstate"
+        unsaved = self._root / _UNSAVED
         if unsaved.exists():
             self._listen(TerraformEvent("log", f"the state could not be saved where it belongs; Terraform left it in {unsaved}"))

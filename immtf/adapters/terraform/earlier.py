@@ -31,7 +31,7 @@ def live_children(root: Path, *, programs: tuple[str, ...] = _PROGRAMS, proc: Pa
     return tuple(sorted(found))
 
 
-def await_earlier(  # noqa: PLR0913 - what is looked for, and what is handed in
+def await_earlier(
     root: Path,
     *,
     limit_s: float,

@@ -31,22 +31,22 @@ _INIT_NEEDED = re.compile(
 
 
 class RunFailed(TerraformFailed):
-    """A Terraform command failed; `diagnostics` has what it said, errors and warnings."""
+    """A Terraform command failed; `status` is Terraform's exit code, `diagnostics` what it said, errors and warnings."""
 
-    def __init__(  # noqa: PLR0913 - an error's fields
+    def __init__(
         self,
         what: str,
         *,
         where: str = "",
         next: str = "",  # noqa: A002 - the field's name in every reader
         command: str = "",
-        exit_code: int = 1,
+        status: int = 1,
         diagnostics: Sequence[Diagnostic] = (),
     ) -> None:
         """Keep the fields."""
         super().__init__(what, where=where, next=next)
         self.command = command
-        self.exit_code = exit_code
+        self.status = status
         self.diagnostics = tuple(diagnostics)
 
 
@@ -87,11 +87,7 @@ def failure(ended: Ended) -> ImmtfError:
     if ended.finished.late:
         return _failed(ended, errors, f"did not end within {ended.limit_s:g} s and was ended {_ending(ended.finished)}")
     if ended.finished.ending is Ending.INTERRUPTED:
-        return Interrupted(
-            f"{_name(ended)} got one interrupt and ended after {ended.finished.seconds:.0f} s; what it had begun it finished and saved",
-            where=str(ended.root),
-            next="run the same command again: it goes on from what is there",
-        )
+        return _interrupted(ended, errors)
     if "Saved plan is stale" in summaries:
         return StalePlan(
             "the saved plan is stale: the state was changed after it was made", where=str(ended.root), next="plan and judge again"
@@ -109,6 +105,15 @@ def parse_lock(text: str) -> Lock:
     return Lock(**{name: found.get(name, "") for name in ("id", "who", "created", "operation", "path")})
 
 
+def _interrupted(ended: Ended, errors: Sequence[Diagnostic]) -> Interrupted:
+    said = "\n".join(str(error) for error in errors)
+    return Interrupted(
+        f"{_name(ended)} got one interrupt and ended after {ended.finished.seconds:.0f} s" + (f":\n{_indented(said)}" if said else ""),
+        where=str(ended.root),
+        next="run the same command again: it goes on from what is there",
+    )
+
+
 def _locked(ended: Ended, errors: Sequence[Diagnostic]) -> StateLocked:
     lock = next((lock for lock in (parse_lock(error.detail) for error in errors) if lock.id), Lock())
     holder = f"{lock.who or 'somebody who is not named'} since {lock.created or 'an unknown time'}"
@@ -118,7 +123,7 @@ def _locked(ended: Ended, errors: Sequence[Diagnostic]) -> StateLocked:
         where=str(ended.root),
         next="wait until that run has ended; if it is surely dead: " + _chdir(ended, f"force-unlock {lock.id or 'ID'}"),
         command=ended.command,
-        exit_code=ended.finished.exit_code,
+        status=ended.finished.exit_code,
         diagnostics=ended.diagnostics,
     )
     error.lock = lock
@@ -127,13 +132,13 @@ def _locked(ended: Ended, errors: Sequence[Diagnostic]) -> StateLocked:
 
 def _failed(ended: Ended, errors: Sequence[Diagnostic], how: str, *, next_: str = "") -> RunFailed:
     said = "\n".join(str(error) for error in errors) or ended.tail.strip()
-    first = errors[0] if errors else None
+    first = next((error for error in errors if error.file), None)
     return RunFailed(
         f"{_name(ended)} {how}" + (f":\n{_indented(said)}" if said else f" with exit code {ended.finished.exit_code} and said nothing"),
-        where=f"{ended.root / first.file}:{first.line}" if first and first.file else str(ended.root),
+        where=f"{ended.root / first.file}:{first.line}" if first else str(ended.root),
         next=next_ or "mend what is named above, then run the same command again",
         command=ended.command,
-        exit_code=ended.finished.exit_code,
+        status=ended.finished.exit_code,
         diagnostics=ended.diagnostics,
     )
 
@@ -141,7 +146,7 @@ def _failed(ended: Ended, errors: Sequence[Diagnostic], how: str, *, next_: str 
 def _ending(finished: Finished) -> str:
     if finished.ending is Ending.KILLED:
         return "by SIGKILL, as one interrupt did not end it: the state may lack what it had begun, and its lock may be left"
-    return "by one interrupt: what it had begun it finished and saved"
+    return "by one interrupt, after which it saved its state"
 
 
 def _name(ended: Ended) -> str:

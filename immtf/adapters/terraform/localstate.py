@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from immtf.errors import TerraformFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 
 def state_file(root: Path, environment: Mapping[str, str]) -> Path | None:
@@ -44,10 +44,14 @@ def copy_of(path: Path) -> Path:
 
 
 def keep_copy(path: Path) -> None:
-    """Copy the state as it is before an apply, mode 0600, replacing the earlier copy at once; no state yet: no copy."""
+    """Copy the state as it is before an apply, mode 0600, replacing the earlier copy at once.
+
+    Where there is no state yet, there is no copy either: an older one is moved aside, so that it is never taken for this apply's.
+    """
     copy = copy_of(path)
     if not path.exists():
-        copy.unlink(missing_ok=True)
+        if copy.exists():
+            copy.replace(copy.with_name(copy.name + ".older"))
         return
     partial = copy.with_name(copy.name + ".partial")
     partial.unlink(missing_ok=True)

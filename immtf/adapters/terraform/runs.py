@@ -56,7 +56,7 @@ class Output:
 class Runner:
     """Runs Terraform in one directory. Not for two threads at once, but for `interrupt`, which any thread may call."""
 
-    def __init__(  # noqa: PLR0913 - what a run needs, handed in once
+    def __init__(
         self,
         *,
         binary: str,

@@ -34,6 +34,7 @@ Kind: TypeAlias = Literal[
     "log",
 ]
 _KNOWN: Final = frozenset(get_args(Kind))
+_RENAMED: Final = {"state_lock_acquire": "waiting"}  # said only when the lock is not had at once
 _NOT_TOLD: Final = frozenset({"outputs"})  # values; they are read with `output -json`, masked
 
 
@@ -67,6 +68,7 @@ def parse_line(line: str) -> TerraformEvent | None:
 
 def _event(record: Mapping[str, Any]) -> TerraformEvent:
     told = str(record.get("type", "log"))
+    told = _RENAMED.get(told, told)
     body = record.get("change") or record.get("hook") or {}
     resource = body.get("resource") or {}
     diagnostic = record.get("diagnostic")

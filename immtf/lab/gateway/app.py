@@ -135,10 +135,12 @@ class Gateway:
     def _pass(self, call: Call, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if app := self.own_services.get(call.service):
             return app(environ, start_response)
-        parts = self.app(environ, start_response)
-        if call.service in MAKES_INSTANCES and not call.action.startswith(READS):
-            parts = list(parts)
-            self._adoption.reconcile(call.region)
+        if call.service not in MAKES_INSTANCES:
+            return self.app(environ, start_response)
+        with self.cloud.lock:
+            parts = list(self.app(environ, start_response))
+            if not call.action.startswith(READS):
+                self._adoption.reconcile(call.region)
         return parts
 
 

@@ -1,6 +1,7 @@
 """`Describe*` of what the lab has states for.
 
-Filters over states are taken out, the backend is asked, the states are laid over, the filters are applied to what is shown. Pages stay the backend's: a page may then hold fewer rows than asked for, as on AWS.
+Filters over states are taken out, the backend is asked, the states are laid over, the filters are applied to what is shown.
+Pages stay the backend's: a page may then hold fewer rows than asked for, as on AWS.
 """
 
 from __future__ import annotations

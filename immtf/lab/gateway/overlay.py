@@ -27,6 +27,10 @@ def lay_instance(record: Record, row: Element) -> None:
             shown = AttachmentState.DETACHING if attachment.state.ending else attachment.state
             put(disk, "ebs/status", shown)
     _lay_groups(row)
+    for interface in row.iterfind("networkInterfaceSet/item"):
+        for address in interface.findall("association"):
+            if not len(address):
+                interface.remove(address)  # the provider reads an empty one as a public address
 
 
 def lay_status(record: Record, row: Element) -> None:

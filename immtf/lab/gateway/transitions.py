@@ -1,9 +1,9 @@
-"""What happens to an instance between two states: each transition begins in the record, goes on in a lane, and ends when the real thing has happened.
+"""What happens to an instance between two states.
 
-Who comes late changes nothing: a job ends its transition only if the record still holds the value that it began with (an
-instance that is ended while it boots stays `shutting-down`). Booting, starting and attaching: the backend has validated and
-done it already, the record says `pending` or `attaching` until it is true. Detaching and ending: the real thing first, the
-backend afterwards, for there an address or a volume becomes free the moment the backend is told.
+A transition begins in the record, goes on in a lane, and ends when the real thing has happened. Who comes late changes nothing: a
+job ends its transition only if the record still holds the value that it began with (an instance that is ended while it boots stays
+`shutting-down`). Booting and starting: the backend has validated and done it already, the record says `pending` until it is true.
+Ending: the real thing first, the backend afterwards, for the address and the volumes become free the moment the backend is told.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ FORM_TYPE = "application/x-www-form-urlencoded"
 _CREDENTIAL = re.compile(r"Credential=[^/,\s]+/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault of the lab
+class Refusal(Exception):
     """What the API answers instead of doing what was asked: AWS's own code and wording, and the HTTP status."""
 
     def __init__(self, code: str, message: str, *, status: int = 400) -> None:

@@ -84,10 +84,12 @@ def _is_command(value: Any) -> bool:
 
 
 def _impossible(mounts: tuple[Mount, ...], services: tuple[ServiceSpec, ...]) -> list[str]:
-    """Names that are there twice, name nothing, or wait for one another in a circle."""
+    """Find names that are there twice, name nothing, or wait for one another in a circle."""
     names = [mount.path for mount in mounts] + [service.name for service in services]
     mistakes = [f"{name} is there twice" for name in sorted({name for name in names if names.count(name) > 1})]
-    mistakes += [f"{service.name} comes after {name}, which is nowhere" for service in services for name in service.after if name not in names]
+    mistakes += [
+        f"{service.name} comes after {name}, which is nowhere" for service in services for name in service.after if name not in names
+    ]
     reached = {mount.path for mount in mounts}
     left = list(services)
     while ready := [service for service in left if reached.issuperset(service.after)]:
@@ -99,7 +101,7 @@ def _impossible(mounts: tuple[Mount, ...], services: tuple[ServiceSpec, ...]) ->
 
 
 def filled_in(command: tuple[str, ...], values: dict[str, str]) -> list[str]:
-    """A command with `{root}`, `{address}`, `{instance_id}` filled in; other braces are left as they are."""
+    """Fill in `{root}`, `{address}`, `{instance_id}`; other braces are left as they are."""
     words = []
     for word in command:
         for name, value in values.items():

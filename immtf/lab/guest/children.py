@@ -65,7 +65,7 @@ def signal_group(pid: int, number: int) -> None:
 
 
 def ended() -> dict[int, int]:
-    """Children that have ended since last asked, with their exit codes (128 + n for a signal)."""
+    """List children that have ended since last asked, with their exit codes (128 + n for a signal)."""
     found: dict[int, int] = {}
     while True:
         try:

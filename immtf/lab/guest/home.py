@@ -1,13 +1,13 @@
 """The names of an instance's files, as the runtime outside and the init inside both know them.
 
-    instance.json   what the runtime made the instance from
-    status.json     what the init says of itself: mount table and states of services (replaced atomically)
-    started-once    there as soon as user data has been begun with: it is never run a second time
-    root/           the root disk
-    dev/xvdf/       an attached volume, moved here while it is attached: identity, lock, superblock and fs/
-    under/          what an image holds at a mount point while a volume covers it
-    bin/            shims that come first in PATH
-    jobs/           commands being carried out
+instance.json   what the runtime made the instance from
+status.json     what the init says of itself: mount table and states of services (replaced atomically)
+started-once    there as soon as user data has been begun with: it is never run a second time
+root/           the root disk
+dev/xvdf/       an attached volume, moved here while it is attached: identity, lock, superblock and fs/
+under/          what an image holds at a mount point while a volume covers it
+bin/            shims that come first in PATH
+jobs/           commands being carried out
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Home:
 
 
 def device_name(device: str) -> str:
-    """The one name a device has in the guest: `/dev/sdf`, `/dev/xvdf` and `xvdf` are all `xvdf`."""
+    """Give the one name a device has in the guest: `/dev/sdf`, `/dev/xvdf` and `xvdf` are all `xvdf`."""
     name = device.removeprefix("/dev/")
     return "xvd" + name[2:] if name.startswith("sd") else name
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from immtf.lab.guest import children
 from immtf.lab.guest.boot import BOOT_FILE, BootInvalid, BootPlan, read_boot
 from immtf.lab.guest.home import Home, read_json, write_json
-from immtf.lab.guest.jobs import STOPPED, Jobs
+from immtf.lab.guest.jobs import NOT_STARTED, STOPPED, Jobs
 from immtf.lab.guest.journal import Journal
 from immtf.lab.guest.keeper import Keeper
 from immtf.lab.guest.processes import descendants, kill_until_gone
@@ -58,16 +58,19 @@ class Init:
         woken = self._take_signals()
         self._journal.say("init", f"booting, pid {os.getpid()}")
         self._begin_user_data()
-        self._tell({"ready": True})
+        said_ready = False
         while True:
-            if not self._wait(woken):
-                self._journal.say("init", "the console is gone: power off")
-                return 1
-            self._reap()
             if self._advance(self._clock()):
                 self._journal.say("init", "powered off")
                 return 0
             self._write_status()
+            if not said_ready:
+                self._tell({"ready": True})
+                said_ready = True
+            if not self._wait(woken):
+                self._journal.say("init", "the console is gone: power off")
+                return 1
+            self._reap()
 
     def _take_signals(self) -> int:
         reader, writer = os.pipe()
@@ -89,9 +92,10 @@ class Init:
         limits = [self._keeper.pause(now) if self._keeper else 0.5]
         if (deadline := self._jobs.next_deadline()) is not None:
             limits.append(max(0.0, deadline - now))
-        ready, _, _ = select.select([woken, self._console, *self._journal.readers], [], [], min(limits))
+        console = self._console.fileno()
+        ready, _, _ = select.select([woken, console, *self._journal.readers], [], [], min(limits))
         for source in ready:
-            if source is self._console:
+            if source == console:
                 if not self._take_message():
                     return False
             elif source == woken:
@@ -107,7 +111,11 @@ class Init:
             data = b""
         if data and not self._stopping:
             message = json.loads(data)
-            self._jobs.start(message["run"], Path(message["script"]), self._clock() + message["timeout_s"])
+            try:
+                self._jobs.start(message["run"], Path(message["script"]), self._clock() + message["timeout_s"])
+            except OSError as error:
+                self._journal.say("init", f"a command can't be started: {error}")
+                self._tell({"ended": message["run"], "code": NOT_STARTED})
         return bool(data)
 
     def _tell(self, message: dict[str, Any]) -> None:
@@ -205,4 +213,3 @@ def main(arguments: Sequence[str]) -> int:
             return Init(Home(Path(arguments[0])), console, journal, time.monotonic).run()
         finally:
             power_off()
-

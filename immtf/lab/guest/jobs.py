@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TIMED_OUT = 124
+NOT_STARTED = 126
 STOPPED = 143
 
 

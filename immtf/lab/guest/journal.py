@@ -30,7 +30,7 @@ class Journal:
         self._write(name, text.encode())
 
     def open(self, name: str) -> tuple[int, int]:
-        """A pipe for a service's output: the end to read (then to be given to `read`) and the end that the service writes to."""
+        """Open a pipe for a service's output: the end to read (then to be given to `read`) and the end that the service writes to."""
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
         self._held[reader] = (name, b"")

@@ -52,9 +52,10 @@ class Keeper:
         for service in self._services:
             if service.pid == pid:
                 children.signal_group(pid, signal.SIGKILL)  # what it leaves of its group would be in the way of the next one
+                asked = service.kill_at is not None
                 service.has_ended(now)
-                pause = f", again in {service.due - now:.1f} s" if service.state == "restarting" else ", given up"
-                self._journal.say("init", f"{service.spec.name} ended with {code}{pause}")
+                then = f"again in {service.due - now:.1f} s" if service.state == "restarting" else "given up"
+                self._journal.say("init", f"{service.spec.name} ended with {code}, {'as asked' if asked else then}")
 
     def stop(self, now: float) -> bool:
         """Ask services to end, in order, and kill those that had their time; True when none runs."""
@@ -80,7 +81,7 @@ class Keeper:
         return max(0.01, min([idle, *due, *kills]))
 
     def status(self) -> dict[str, Any]:
-        """The mount table and the states of the services."""
+        """Give the mount table and the states of the services."""
         return {
             "mounts": self._mounts.table(),
             "services": {service.spec.name: service.state for service in self._services},

@@ -69,7 +69,7 @@ class Mounts:
         return tuple(mount for mount in self._wanted if mount.path not in self._mounted)
 
     def table(self) -> list[dict[str, str]]:
-        """The mount table as it is written into the status."""
+        """Give the mount table as it is written into the status."""
         return [asdict(row) for row, _ in self._mounted.values()]
 
     def mount(self, wanted: Mount) -> Mounted | None:
@@ -140,7 +140,7 @@ def _locked(path: Path) -> int | None:
 
 
 def _filesystem(volume: Path) -> str:
-    """The identity of the volume's filesystem, which a blank volume gets here."""
+    """Give the identity of the volume's filesystem, which a blank volume gets here."""
     superblock, content = volume / "superblock.json", volume / "fs"
     if superblock.exists():
         known = read_json(superblock).get("uuid")

@@ -25,7 +25,7 @@ class Process(NamedTuple):
 
 
 def running() -> Iterator[Process]:
-    """Every process that has not ended; a zombie has."""
+    """List every process that has not ended; a zombie has."""
     for name in os.listdir("/proc"):  # noqa: PTH208 - names are all that is wanted
         if name.isdigit() and (process := _read(int(name))):
             yield process
@@ -43,7 +43,7 @@ def _read(pid: int) -> Process | None:
 
 
 def descendants(pid: int) -> set[int]:
-    """All that `pid` started, and what those started."""
+    """List all that `pid` started, and what those started."""
     table = list(running())
     found = {pid}
     while more := {process.pid for process in table if process.parent in found} - found:
@@ -52,12 +52,12 @@ def descendants(pid: int) -> set[int]:
 
 
 def in_session(session: int) -> set[int]:
-    """All of a session."""
+    """List all of a session."""
     return {process.pid for process in running() if process.session == session}
 
 
 def marked(*marks: tuple[str, str]) -> set[int]:
-    """All whose environment holds every one of these names with these values; never the caller itself."""
+    """List all whose environment holds every one of these names with these values; never the caller itself."""
     wanted = [f"{name}={value}".encode() for name, value in marks]
     return {process.pid for process in running() if process.pid != os.getpid() and _carries(process.pid, wanted)}
 

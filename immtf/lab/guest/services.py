@@ -35,32 +35,32 @@ class Service:
     kill_at: float | None = None
 
     def has_started(self, pid: int, now: float) -> None:
-        """It runs now."""
+        """Note that it runs now."""
         self.state, self.pid, self.started, self.kill_at = "running", pid, now, None
 
     def has_ended(self, now: float) -> None:
-        """It runs no more: start again later, or give it up."""
+        """Note that it runs no more: start again later, or give it up."""
         self.pid, self.kill_at = None, None
         self.ends = 1 if now - self.started >= STEADY_S else self.ends + 1
         self.state = "restarting" if self.ends < QUICK_ENDS else "failed"
         self.due = now + min(FIRST_PAUSE_S * 2 ** (self.ends - 1), LONGEST_PAUSE_S)
 
     def has_lost_ground(self) -> None:
-        """What it comes after is gone: wait for that again."""
+        """Note that what it comes after is gone: it waits for that again."""
         self.state, self.pid, self.ends, self.due, self.kill_at = "waiting", None, 0, 0.0, None
 
     def has_failed(self) -> None:
-        """It can't be started at all."""
+        """Note that it can't be started at all."""
         self.state, self.pid, self.kill_at = "failed", None, None
 
 
 def there(services: Iterable[Service], mounted: set[str]) -> set[str]:
-    """The names that others may come after: mounts, and services that run."""
+    """Give the names that others may come after: mounts, and services that run."""
     return mounted | {service.spec.name for service in services if service.state == "running"}
 
 
 def to_start(services: Iterable[Service], mounted: set[str], now: float) -> list[Service]:
-    """The services whose time has come."""
+    """Choose the services whose time has come."""
     services = list(services)
     ground = there(services, mounted)
     return [
@@ -71,14 +71,14 @@ def to_start(services: Iterable[Service], mounted: set[str], now: float) -> list
 
 
 def to_stop(services: Iterable[Service]) -> list[Service]:
-    """The running services that no other running one comes after: these go first when the guest ends."""
+    """Choose the running services that no other running one comes after: these go first when the guest ends."""
     running = [service for service in services if service.pid is not None]
     needed = {name for service in running for name in service.spec.after}
     return [service for service in running if service.spec.name not in needed and service.kill_at is None]
 
 
 def without_ground(services: Iterable[Service], lost: Iterable[str]) -> list[Service]:
-    """The services that come after what was torn away, and those that come after them."""
+    """Choose the services that come after what was torn away, and those that come after them."""
     services, gone = list(services), set(lost)
     while more := {service.spec.name for service in services if gone.intersection(service.spec.after)} - gone:
         gone |= more

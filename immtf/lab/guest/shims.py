@@ -38,7 +38,7 @@ def write_shims(home: Home, bootstrap: Sequence[str]) -> None:
 
 
 def answer(name: str, home: Home, arguments: Sequence[str]) -> tuple[int, str]:
-    """What the program prints for these arguments, and its exit code."""
+    """Give what the program prints for these arguments, and its exit code."""
     try:
         options, rest = _read(arguments)
         if name == "findmnt":

@@ -47,7 +47,7 @@ class Images:
 
 
 def boot_plan(root: Path) -> BootPlan:
-    """What the image under `root` wants mounted and run."""
+    """Read what the image under `root` wants mounted and run."""
     boot = root / BOOT_FILE
     if not boot.exists():
         return BootPlan()

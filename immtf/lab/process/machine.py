@@ -160,7 +160,7 @@ class Machine:
         return dict(json.loads(data)) if data else {}
 
     def _clean_up(self) -> None:
-        """The init is gone or going: make sure that it is, and that nothing of the guest is left."""
+        """Make sure, as the init is gone or going, that it is, and that nothing of the guest is left."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(ANSWER_MARGIN_S * 2)
         kill_until_gone(lambda: marked(*self._marks) | in_session(self.pid), time.sleep)
@@ -175,7 +175,7 @@ class Machine:
 
 
 def _environment(home: Home, path: str) -> dict[str, str]:
-    """All that programs in the guest find in their environment, besides the marks."""
+    """Give all that programs in the guest find in their environment, besides the marks."""
     return {
         "PATH": os.pathsep.join([str(home.bin), path]),
         "HOME": str(home.root),

@@ -50,6 +50,8 @@ class ProcessRuntime:
             home = Home(self._homes / spec.instance_id)
             if home.path.exists():
                 raise RuntimeFailed(f"there is an instance {spec.instance_id} already")
+            if taken := [row.instance_id for row in self.instances() if row.running and row.address == spec.address]:
+                raise RuntimeFailed(f"{spec.address} is in use by {taken[0]}")
             try:
                 self._furnish(home, spec)
                 self._start(spec.instance_id, home)

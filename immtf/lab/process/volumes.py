@@ -60,7 +60,7 @@ class Volumes:
                 remove_tree(place)
 
     def find(self, volume_id: str) -> Path | None:
-        """The volume's directory, wherever it is now."""
+        """Give the volume's directory, wherever it is now."""
         if (self._store / volume_id).is_dir():
             return self._store / volume_id
         places = (place for home in self._all_homes() for place in attached(home))
@@ -110,12 +110,12 @@ class Volumes:
 
 
 def attached(home: Home) -> list[Path]:
-    """The directories of the volumes that are attached to an instance."""
+    """List the directories of the volumes that are attached to an instance."""
     return sorted(home.dev.iterdir()) if home.dev.is_dir() else []
 
 
 def _free_node(home: Home) -> str:
-    """The name that the guest's kernel gives the device: the next nvme, whatever letter was asked for, as on EC2."""
+    """Give the name that the guest's kernel has for the device: the next nvme, whatever letter was asked for, as on EC2."""
     taken = {read_json(place / IDENTITY).get("node") for place in attached(home)}
     return next(node for number in range(1, 100) if (node := f"/dev/nvme{number}n1") not in taken)
 

@@ -29,6 +29,8 @@ _NULL = re.compile(r"|~|null|Null|NULL")
 _BOOL = re.compile(r"(?P<true>true|True|TRUE)|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_BOTTOMLESS = re.compile(r"(?:[\[{]\s*){64}")  # ruamel takes quadratic time for these
+_TOO_DEEP: Finding = ((1, 1), (), "lists or mappings within each other, too deep to be a block's file", "")
 _MAX_DIGITS = 30  # a longer number is left as text: no key wants it
 
 
@@ -62,6 +64,8 @@ class Document:
 
 def read_document(text: str) -> Document:
     """Read one YAML document; faults become findings, and what could be read is kept."""
+    if _BOTTOMLESS.search(text):
+        return Document(findings=[_TOO_DEEP])
     try:
         root = _compose(text)
         document = Document(_root=root)
@@ -72,7 +76,7 @@ def read_document(text: str) -> Document:
         position = getattr(error, "position", 0)
         return Document(findings=[(_line_column(text, position), (), "a character that YAML does not allow", "remove it")])
     except RecursionError:
-        return Document(findings=[((1, 1), (), "lists or mappings within each other, too deep to be a block's file", "")])
+        return Document(findings=[_TOO_DEEP])
     return document
 
 
@@ -98,10 +102,10 @@ class _Reader:
             self._note(node, path, "an anchor that contains itself", "write the value out")
             return None
         self._open.add(id(node))
-        made: Any = None
+        made: Any
         if isinstance(node, MappingNode):
             made = self._mapping(node, path)
-        elif isinstance(node, SequenceNode):
+        else:
             made = [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
         self._open.remove(id(node))
         return made
@@ -152,7 +156,7 @@ def _entry(node: Node | None, step: str | int) -> tuple[Node | None, Node] | Non
 
 def _is_blank(node: Node) -> bool:
     """Whether nothing is written there: YAML places such a value at the line after."""
-    return isinstance(node, ScalarNode) and node.value == ""
+    return isinstance(node, ScalarNode) and node.value == "" and node.style is None
 
 
 def _start(node: Node) -> Place:

@@ -68,7 +68,8 @@ def _checked(file: Path) -> tuple[BlockFile | None, list[Finding]]:
 def _text(file: Path) -> tuple[str, list[Finding]]:
     """Read the file as UTF-8, or say why not."""
     try:
-        raw = file.read_bytes()[: _MAX_BYTES + 1]
+        with file.open("rb") as stream:
+            raw = stream.read(_MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"the file can't be read: {error.strerror}", where=str(file), next="check its owner and mode") from None
     if len(raw) > _MAX_BYTES:

@@ -107,7 +107,7 @@ def _rewritten(kind: str, path: Path, written: str) -> str:
 def _choice(value: Any, context: dict[str, Any]) -> tuple[str, str]:
     """Say what may stand in the place of a word that is none of a few."""
     choices = re.findall("'([^']*)'", str(context.get("expected", "")))
-    near = get_close_matches(str(value).lower(), choices, n=1)
+    near = get_close_matches(value.lower(), choices, n=1) if isinstance(value, str) else []
     return f"should be one of {_row(choices)}, is {described(value)}", f"did you mean `{near[0]}`?" if near else ""
 
 

@@ -37,7 +37,7 @@ class ConfigInvalid(UsageError):
 
     def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
         """Keep the mistakes, of which there is at least one, each once."""
-        self.mistakes = tuple(sorted(dict.fromkeys(mistakes), key=lambda mistake: (mistake.line, mistake.column)))
+        self.mistakes = tuple(sorted(dict.fromkeys(mistakes), key=lambda mistake: (mistake.line, mistake.column, mistake.path)))
         count = f"{len(self.mistakes)} mistakes" if len(self.mistakes) > 1 else "1 mistake"
         lines = "".join(f"\n  {mistake}" for mistake in self.mistakes)
         super().__init__(

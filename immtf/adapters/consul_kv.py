@@ -1,0 +1,60 @@
+"""The probe's `KeyValue` port over Consul's KV: any server that answers will do, the last good one first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import consul
+import requests
+
+from immtf.errors import CloudFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from immtf.model.block import ConsulGate
+
+TIMEOUT_S = 2.0
+FAILURES = (consul.ConsulException, requests.RequestException, ValueError, KeyError, TypeError)
+T = TypeVar("T")
+
+
+class ConsulKv:
+    """Consul's KV over these addresses; not for two threads at once."""
+
+    def __init__(self, gate: ConsulGate, addresses: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Make one client a server; connections are kept open between calls."""
+        verify = environment.get("CONSUL_CACERT") or True
+        token = environment.get(gate.token_env or "CONSUL_HTTP_TOKEN")
+        self._clients: list[Any] = [
+            consul.Consul(host=host, port=gate.port, scheme=gate.scheme, verify=verify, token=token, connections_timeout=TIMEOUT_S)
+            for host in addresses
+        ]
+
+    def put(self, key: str, value: str) -> bool:
+        try:
+            return bool(self._any(lambda client: client.kv.put(key, value)))
+        except CloudFailed:
+            return False
+
+    def get(self, key: str) -> str | None:
+        row = self._any(lambda client: client.kv.get(key, consistency="consistent")[1])
+        return row["Value"].decode() if row else None
+
+    def get_all(self, prefix: str) -> Mapping[str, str]:
+        rows = self._any(lambda client: client.kv.get(prefix, recurse=True, consistency="consistent")[1])
+        return {row["Key"]: row["Value"].decode() for row in rows or ()}
+
+    def _any(self, call: Callable[[Any], T]) -> T:
+        """Make the call on the first server that takes it, and keep that one in front."""
+        problems = []
+        for client in list(self._clients):
+            try:
+                result = call(client)
+            except FAILURES as error:
+                problems.append(f"{client.http.host}: {type(error).__name__}")
+                continue
+            self._clients.remove(client)
+            self._clients.insert(0, client)
+            return result
+        raise CloudFailed(f"no server answers ({'; '.join(problems)})", where="consul")

@@ -1,0 +1,118 @@
+"""The `Cloud` port over EC2: reads as data, and the three calls that change something: stop, start, detach.
+
+Reads filter by id instead of naming ids, so that an id that doesn't exist is absent from the answer and not an error for all of
+them. A filter takes 200 values at most (EC2's quota), so longer lists are asked for in parts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from immtf.adapters.aws import translated
+from immtf.model.cloud import Attachment, Instance, Volume
+from immtf.plan.image import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from immtf.adapters.aws import Aws
+
+FILTER_VALUES = 200
+ALIVE = ["pending", "running", "stopping", "stopped"]
+
+
+class Ec2:
+    """EC2 in one region."""
+
+    def __init__(self, aws: Aws) -> None:
+        """Make the client; no call is made yet."""
+        self._client = aws.client("ec2")
+
+    def instances(self, ids: Collection[str]) -> Mapping[str, Instance]:
+        return {item.instance_id: item for part in _parts(ids) for item in self._instances([{"Name": "instance-id", "Values": part}])}
+
+    def tagged(self, tags: Mapping[str, str]) -> tuple[Instance, ...]:
+        filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in sorted(tags.items())]
+        return tuple(self._instances([*filters, {"Name": "instance-state-name", "Values": ALIVE}]))
+
+    def volumes(self, ids: Collection[str]) -> Mapping[str, Volume]:
+        found: dict[str, Volume] = {}
+        for part in _parts(ids):
+            for row in self._pages("describe_volumes", "Volumes", Filters=[{"Name": "volume-id", "Values": part}]):
+                found[row["VolumeId"]] = _volume(row)
+        return found
+
+    def stop(self, instance_id: str) -> None:
+        with translated(f"ec2 {instance_id}"):
+            self._client.stop_instances(InstanceIds=[instance_id])
+
+    def start(self, instance_id: str) -> None:
+        with translated(f"ec2 {instance_id}"):
+            self._client.start_instances(InstanceIds=[instance_id])
+
+    def detach(self, volume_id: str, instance_id: str) -> None:
+        with translated(f"ec2 {volume_id}"):
+            self._client.detach_volume(VolumeId=volume_id, InstanceId=instance_id)
+
+    def images(self, family: str) -> tuple[Image, ...]:
+        """Return this account's images of a family, as their tags tell."""
+        filters = [{"Name": "tag:immtf:family", "Values": [family]}]
+        return tuple(_image(row) for row in self._pages("describe_images", "Images", Owners=["self"], Filters=filters))
+
+    def image(self, image_id: str) -> Image | None:
+        """Return one image, or None where this account doesn't see it."""
+        filters = [{"Name": "image-id", "Values": [image_id]}]
+        return next((_image(row) for row in self._pages("describe_images", "Images", Filters=filters)), None)
+
+    def _instances(self, filters: list[dict[str, Any]]) -> Iterator[Instance]:
+        for reservation in self._pages("describe_instances", "Reservations", Filters=filters):
+            for row in reservation["Instances"]:
+                yield _instance(row)
+
+    def _pages(self, operation: str, key: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+        with translated("ec2"):
+            for page in self._client.get_paginator(operation).paginate(**arguments):
+                yield from page[key]
+
+
+def _parts(ids: Collection[str]) -> Iterator[list[str]]:
+    ordered = sorted(set(ids))
+    for start in range(0, len(ordered), FILTER_VALUES):
+        yield ordered[start : start + FILTER_VALUES]
+
+
+def _tags(row: Mapping[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in row.get("Tags", ())}
+
+
+def _instance(row: Mapping[str, Any]) -> Instance:
+    return Instance(
+        instance_id=row["InstanceId"],
+        state=row["State"]["Name"],
+        image_id=row["ImageId"],
+        zone=row["Placement"]["AvailabilityZone"],
+        address=row.get("PrivateIpAddress", ""),
+        tags=_tags(row),
+    )
+
+
+def _volume(row: Mapping[str, Any]) -> Volume:
+    ties = tuple(
+        Attachment(tie["InstanceId"], tie.get("Device", ""), tie["State"], bool(tie.get("DeleteOnTermination")))
+        for tie in row.get("Attachments", ())
+        if tie["State"] != "detached"
+    )
+    return Volume(row["VolumeId"], row["State"], row["AvailabilityZone"], int(row["Size"]), ties)
+
+
+def _image(row: Mapping[str, Any]) -> Image:
+    tags = _tags(row)
+    return Image(
+        image_id=row["ImageId"],
+        family=tags.get("immtf:family", ""),
+        version=tags.get("immtf:version", ""),
+        created=row.get("CreationDate", ""),
+        state=row.get("State", ""),
+        architecture=row.get("Architecture", ""),
+        tags=tags,
+    )

@@ -1,0 +1,98 @@
+"""The two things that must be known of a configuration before Terraform reads it: its local modules and its provider blocks.
+
+This is no HCL parser. Comments are taken out and braces counted, strings respected; what a configuration computes is not seen, and
+neither a module's source nor a provider's alias can be computed in HCL.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_TOKEN = re.compile(r'"(?:\\.|[^"\\\n])*"|#[^\n]*|//[^\n]*|/\*.*?\*/|[{}]', re.DOTALL)
+_HEREDOC = re.compile(r"<<-?[ \t]*(\w+)[^\n]*\n.*?^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
+_LOCAL_SOURCE = re.compile(r'^\s*source\s*=\s*"(\.{1,2}/?[^"]*)"', re.MULTILINE)
+_ALIAS = re.compile(r'^\s*alias\s*=\s*"([^"]+)"', re.MULTILINE)
+_PROVIDER = re.compile(r'^\s*provider\s+"?([\w-]+)"?\s*\{', re.MULTILINE)
+_VARIABLE = re.compile(r'^\s*variable\s+"?([\w-]+)"?\s*\{', re.MULTILINE)
+
+
+def declared_variables(module: Path) -> frozenset[str]:
+    """Return the names of the variables that a module declares."""
+    found = {name for _path, text in _native(module) for name in _VARIABLE.findall(text)}
+    for document in _json(module):
+        for names in _bodies(document.get("variable")):
+            found.update(names)
+    return frozenset(found)
+
+
+def local_sources(module: Path) -> frozenset[str]:
+    """Return the sources of a module's calls that are paths (`../../modules/x`), as written."""
+    found: set[str] = set()
+    for _path, text in _native(module):
+        found.update(_LOCAL_SOURCE.findall(text))
+    for document in _json(module):
+        for calls in _bodies(document.get("module")):
+            found.update(str(call.get("source", "")) for body in calls.values() for call in _bodies(body))
+    return frozenset(source for source in found if source.startswith("."))
+
+
+def provider_aliases(module: Path, provider: str) -> tuple[str, ...]:
+    """Return the aliases of a provider's blocks in a module, the empty string for the block that has none; no block: nothing."""
+    found: set[str] = set()
+    for _path, text in _native(module):
+        for start in _PROVIDER.finditer(text):
+            if start[1] == provider:
+                alias = _ALIAS.search(_block(text, start.end()))
+                found.add(alias[1] if alias else "")
+    for document in _json(module):
+        for providers in _bodies(document.get("provider")):
+            found.update(str(block.get("alias", "")) for block in _bodies(providers.get(provider)))
+    return tuple(sorted(found))
+
+
+def _native(module: Path) -> Iterator[tuple[Path, str]]:
+    for path in sorted(module.glob("*.tf")):
+        yield path, _plain(path.read_text(errors="replace"))
+
+
+def _json(module: Path) -> Iterator[Mapping[str, Any]]:
+    for path in sorted(module.glob("*.tf.json")):
+        try:
+            document = json.loads(path.read_bytes())
+        except ValueError:  # Terraform says where and why, better than we could
+            continue
+        if isinstance(document, dict):
+            yield document
+
+
+def _bodies(value: Any) -> list[Mapping[str, Any]]:
+    """Return a JSON block's bodies: one object, or an array of them."""
+    rows = value if isinstance(value, list) else [value]
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def _plain(text: str) -> str:
+    """Return the text without comments and without the text of heredocs."""
+    without = _HEREDOC.sub('""', text)
+    return _TOKEN.sub(lambda token: "" if token[0][0] in "#/" else token[0], without)
+
+
+def _block(text: str, start: int) -> str:
+    """Return a block's body up to its closing brace, without the blocks inside it."""
+    depth, kept, place = 1, [], start
+    for token in _TOKEN.finditer(text, start):
+        if token[0] not in "{}":
+            continue
+        if depth == 1:
+            kept.append(text[place : token.start()])
+        depth += 1 if token[0] == "{" else -1
+        place = token.end()
+        if depth == 0:
+            break
+    return "".join(kept)

@@ -1,0 +1,1 @@
+"""The use cases, and all wiring of ports to adapters."""

@@ -1,0 +1,96 @@
+"""How a run ends: whatever happened becomes a halt with its next command, and always a last event with the figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from immtf.errors import ExitCode, ImmtfError, Interrupted
+from immtf.model.events import RunFinished, RunHalted, RunStarted, StatusTaken
+from immtf.model.snapshot import ChangeKind, NodeChange
+from immtf.plan.upgrade import is_away
+from immtf.run.lifecycle import take_status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from immtf.app.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command's body came to: its outcome's word, the exit code, and the probe's account where one ran."""
+
+    outcome: str = "done"
+    exit_code: ExitCode = ExitCode.DONE
+    acknowledged: int | None = None
+    lost: int | None = None
+    gap_s: float | None = None
+
+
+def run_to_end(session: Session, command: str, body: Callable[[], Outcome]) -> ExitCode:
+    """Carry out a command's body between its first and its last event; return the exit code."""
+    block, target = session.block, session.target
+    session.tell(RunStarted(command, block.name, block.version, target.environment, target.cloud, _who(session)))
+    try:
+        outcome = body()
+    except ImmtfError as error:
+        _halt(session, error)
+        outcome = Outcome("interrupted" if isinstance(error, Interrupted) else "halted", error.exit_code)
+    except Exception as error:
+        _halt(session, ImmtfError(f"a fault in immtf itself: {type(error).__name__}: {error}", next="report it with the run's journal"))
+        _finish(session, Outcome("failed", ExitCode.ERROR))
+        raise
+    _finish(session, outcome)
+    return outcome.exit_code
+
+
+def _who(session: Session) -> str:
+    process = session.target.process
+    return f"{process.get('USER') or process.get('LOGNAME') or 'unknown'}@{process.get('HOSTNAME') or 'this machine'}"
+
+
+def _halt(session: Session, error: ImmtfError) -> None:
+    """Tell the halt with the cluster's state as far as it can be observed, and what is safe."""
+    session.tell(RunHalted(error.what, error.where, _safe(session), error.next, int(error.exit_code)))
+
+
+def _safe(session: Session) -> str:
+    """Observe once more, tell the status, and say in a sentence which nodes serve and which don't."""
+    world = session.world
+    if world is None or not world.layout.nodes:
+        return "nothing was touched"
+    try:
+        rows, unfinished = take_status(world, {})
+        session.tell(StatusTaken(rows, unfinished))
+        away = [str(node) for node, now in world.nodes().items() if is_away(now, NodeChange(ChangeKind.NONE))]
+    except ImmtfError as error:
+        return f"the state of the nodes could not be observed: {error.what}"
+    total = len(world.layout.nodes)
+    if away:
+        return f"{total - len(away)} of {total} nodes are up; away: {', '.join(away)}, with their volumes kept; no other node is touched"
+    return f"all {total} nodes are up; no node is touched any more"
+
+
+def _finish(session: Session, outcome: Outcome) -> None:
+    ledger = session.ledger
+    duration = session.clock.monotonic() - ledger.started
+    terraform = session.terraform_s
+    session.tell(
+        RunFinished(
+            outcome=outcome.outcome,
+            nodes_replaced=len(ledger.replaced),
+            volumes_kept=len(ledger.kept),
+            writes_acknowledged=outcome.acknowledged,
+            writes_lost=outcome.lost,
+            longest_write_gap_s=None if outcome.gap_s is None else round(outcome.gap_s, 3),
+            away_s=dict(sorted(ledger.away_s.items())),
+            aws_api_calls=session.api_calls,
+            terraform_runs=session.terraform_runs,
+            duration_s=round(duration, 3),
+            terraform_s=round(terraform, 3),
+            servers_s=round(ledger.servers_s, 3),
+            own_s=round(max(0.0, duration - terraform - ledger.servers_s), 3),
+            exit_code=int(outcome.exit_code),
+        )
+    )

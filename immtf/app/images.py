@@ -1,0 +1,52 @@
+"""Which image a command rolls out: an id, a version, or the newest that the block's constraint allows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from immtf.errors import UsageError, VersionsUnresolved
+from immtf.model.cloud import ImageChoice
+from immtf.plan.image import choose, previous
+
+if TYPE_CHECKING:
+    from immtf.adapters.ec2 import Ec2
+    from immtf.model.block import Block
+
+
+def versions(block: Block, ec2: Ec2) -> dict[str, str]:
+    """Return the versions of the block's image family by image id, for people to read."""
+    return {image.image_id: image.version for image in ec2.images(block.image.family)} if block.image else {}
+
+
+def choose_image(block: Block, ec2: Ec2, wanted: str | None) -> ImageChoice | None:
+    """Return the image to roll out; None where the block names none. `wanted` is an id (`ami-…`), a version, or None for the newest.
+
+    Raises `VersionsUnresolved` where there is none, `UsageError` where an image is wanted of a block that takes none.
+    """
+    if block.image is None:
+        if wanted:
+            raise UsageError("this block takes no image", where=str(block.file), next="add `image:` to it, or leave --image out")
+        return None
+    if wanted and wanted.startswith("ami-"):
+        return _by_id(ec2, wanted)
+    constraint = f"= {wanted}" if wanted else block.image.version
+    found = choose(ec2.images(block.image.family), block.image.family, constraint)
+    return ImageChoice(found.image_id, found.version)
+
+
+def previous_image(block: Block, ec2: Ec2, than: ImageChoice) -> ImageChoice:
+    """Return the image that an upgrade to `than` comes from: the newest version below it."""
+    if block.image is None or not than.version:
+        raise UsageError(
+            "there is no previous version of an image without a version", where=str(block.file), next="say it with --from VERSION"
+        )
+    found = previous(ec2.images(block.image.family), block.image.family, than.version)
+    return ImageChoice(found.image_id, found.version)
+
+
+def _by_id(ec2: Ec2, image_id: str) -> ImageChoice:
+    image = ec2.image(image_id)
+    if image is None or image.state != "available":
+        what = f"image {image_id} is {image.state}" if image else f"image {image_id} can't be seen from this account and region"
+        raise VersionsUnresolved(what, next="check the id, the region, and that the image is shared with this account")
+    return ImageChoice(image.image_id, image.version)

@@ -1,0 +1,123 @@
+"""The use cases `test-create` and `test-upgrade`: in an environment of their own, which is destroyed whatever happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from immtf.adapters.consul_kv import ConsulKv
+from immtf.app import upgrade as upgrading
+from immtf.app.closing import Outcome
+from immtf.app.images import choose_image, previous_image
+from immtf.errors import ExitCode, GateFailed, ImmtfError, UsageError
+from immtf.model.events import Noted
+from immtf.run import lifecycle
+from immtf.run.probe import Probe
+from immtf.run.upgrade import stage
+from immtf.run.world import consul_gate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from immtf.app.session import Session
+    from immtf.model.block import Block
+    from immtf.run.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """Where the previous version comes from: an image of this block, and another directory's block where one is given."""
+
+    image: str | None = None
+    block: Block | None = None
+
+
+def test_create(session: Session, image: str | None) -> Outcome:
+    """Create the environment, see it whole, destroy it."""
+    choice = choose_image(session.block, session.ec2, image)
+    return _destroyed_after(session, lambda: _create(session, session.open(choice)))
+
+
+def test_upgrade(session: Session, before: Before, image: str | None) -> Outcome:
+    """Create the previous version, write all the while, upgrade to this one, read everything again, destroy."""
+    target = choose_image(session.block, session.ec2, image)
+    old = before.block or session.block
+    if before.image or before.block:
+        source = choose_image(old, session.ec2, before.image)
+    elif target is None:
+        raise UsageError("the block takes no image, so it has no previous version", next="say where it is: --from DIR or --from git:REF")
+    else:
+        source = previous_image(session.block, session.ec2, target)
+    session.tell(
+        Noted("info", f"from {source.version if source else old.version} to {target.version if target else session.block.version}")
+    )
+
+    def body() -> Outcome:
+        _create(session, session.open(source, block=old))
+        probe = _probe(session)
+        try:
+            world, made = upgrading.make_for(session, target)
+            if not made.pending:
+                raise UsageError("there is nothing to upgrade: both versions are the same", next="say another one with --from")
+            upgrading.carry_out(session, world, made)
+            return _account(probe)
+        finally:
+            if probe:
+                probe.halt()
+
+    return _destroyed_after(session, body)
+
+
+def _create(session: Session, world: World) -> Outcome:
+    lifecycle.create(world, session.patience, session.ledger)
+    return Outcome()
+
+
+def _probe(session: Session) -> Probe | None:
+    """Start the probe on the first cluster that has a store it can write to."""
+    world = session.world
+    for name, cluster in session.block.clusters.items():
+        gate = consul_gate(cluster)
+        if world is None or gate is None:
+            continue
+        addresses = [address for address in world.addresses(name).values() if address]
+        probe = Probe(ConsulKv(gate, addresses, session.target.process), session.clock, session.tell, session.run_id)
+        probe.start()
+        return probe
+    session.tell(Noted("warning", "no probe: no cluster of this block has a store that it could write to"))
+    return None
+
+
+def _account(probe: Probe | None) -> Outcome:
+    if probe is None:
+        return Outcome()
+    lost = probe.finish()
+    tally = probe.tally
+    code = ExitCode.GATE_FAILED if lost else ExitCode.DONE
+    return Outcome("halted" if lost else "done", code, len(tally.acknowledged), len(lost), tally.longest_gap_s)
+
+
+def _destroyed_after(session: Session, body: Callable[[], Outcome]) -> Outcome:
+    """Carry out the body, then destroy the environment, also where the body failed or was interrupted."""
+    failed = True
+    try:
+        outcome = body()
+        failed = False
+    finally:
+        session.signals.reset()
+        _destroy(session, failed=failed)
+    return outcome
+
+
+def _destroy(session: Session, *, failed: bool) -> None:
+    """Destroy; where the body failed already, a failure here is told and doesn't hide the first one."""
+    if session.world is None:
+        return
+    try:
+        with stage(session.patience, "clean-up", "the test environment is destroyed"):
+            lifecycle.destroy(session.world, session.patience)
+    except ImmtfError as error:
+        left = f"the test environment {session.target.environment} is left: {error.what}"
+        if not failed:
+            raise GateFailed(left, where=error.where, next=f"immtf destroy {session.target.flags}".strip()) from error
+        session.tell(Noted("warning", left))

@@ -1,0 +1,148 @@
+"""A command's session on one block: the wiring of every port, opened once and closed at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from immtf.adapters.aws import Aws
+from immtf.adapters.clock import Signals, Urgent, WallClock
+from immtf.adapters.consul import ConsulService
+from immtf.adapters.ec2 import Ec2
+from immtf.adapters.knock import Network
+from immtf.adapters.ssm import Ssm
+from immtf.adapters.terraform.cli import TerraformCli
+from immtf.adapters.terraform.hcl import declared_variables
+from immtf.adapters.worktree import mirror
+from immtf.app.telling import Teller, now
+from immtf.model.events import Noted, TerraformTold
+from immtf.run.gates import Patience
+from immtf.run.ledger import Ledger
+from immtf.run.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from immtf.adapters.terraform.stream import TerraformEvent
+    from immtf.app.target import Target
+    from immtf.model.block import Block
+    from immtf.model.cloud import ImageChoice
+    from immtf.model.events import Event
+
+QUIET = frozenset({"refresh_start", "refresh_complete", "log"})
+
+
+def new_run_id() -> str:
+    """Return an id that sorts by time and doesn't repeat, e.g. `20260102-030405-9f3a`."""
+    return f"{now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+@dataclass
+class Session:
+    """Everything a command works with. `listeners` hear each event; `variables` are the user's own, for Terraform."""
+
+    block: Block
+    target: Target
+    run_id: str
+    signals: Signals
+    listeners: tuple[Callable[[Event, datetime], None], ...]
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    terraforms: list[TerraformCli] = field(default_factory=list)
+    world: World | None = None
+
+    def __post_init__(self) -> None:
+        """Make what needs no call to the outside."""
+        self.tell = Teller(self.listeners)
+        self.clock = WallClock(self.signals)
+        self.patience = Patience(self.clock, self.signals, self.tell)
+        self.ledger = Ledger(self.clock.monotonic())
+        self.aws = Aws.from_environment(self.target.process)
+        self.ec2 = Ec2(self.aws)
+        self.calls_before = self.target.calls() if self.target.calls else 0
+        self.signals.on_request(self._interrupt)
+
+    def open(self, image: ImageChoice | None, *, block: Block | None = None) -> World:
+        """Return the world of the block with this image wanted; Terraform is made ready for it.
+
+        `block` is another version of the same block, from another directory, on the same state.
+        """
+        chosen = block or self.block
+        terraform = self._terraform(chosen, image)
+        terraform.init()
+        self.world = World(
+            block=chosen,
+            terraform=terraform,
+            cloud=self.ec2,
+            guest=Ssm(self.aws, self.clock),
+            service=ConsulService(self.target.process),
+            knock=Network(),
+            tags={"immtf:block": chosen.name, "immtf:environment": self.target.environment},
+        )
+        return self.world
+
+    @property
+    def terraform_s(self) -> float:
+        """Return the seconds spent inside Terraform runs so far."""
+        return sum(run.seconds for terraform in self.terraforms for run in terraform.runs)
+
+    @property
+    def terraform_runs(self) -> int:
+        """Return how many Terraform runs there were so far."""
+        return sum(len(terraform.runs) for terraform in self.terraforms)
+
+    @property
+    def api_calls(self) -> int:
+        """Return how many API calls were made so far: all that the place counted, or immtf's own where it doesn't count."""
+        if self.target.calls:
+            return self.target.calls() - self.calls_before
+        return sum(self.aws.calls.values())
+
+    def _terraform(self, block: Block, image: ImageChoice | None) -> TerraformCli:
+        root = self._root(block)
+        terraform = TerraformCli(
+            root=root,
+            binary=self.target.terraform,
+            environment=self.target.process,
+            variables=self._variables(block, image),
+            scratch=(self.target.directory or self.target.home) / "scratch",
+            listen=self._told,
+            cancel=Urgent(self.signals),
+        )
+        self.terraforms.append(terraform)
+        return terraform
+
+    def _root(self, block: Block) -> Path:
+        """Return the directory to run Terraform in: the block's own, or a mirror of it where the environment is kept by immtf."""
+        if self.target.directory is None:
+            return block.terraform
+        tree = hashlib.sha256(str(block.terraform).encode()).hexdigest()[:8]
+        return mirror(block.terraform, self.target.directory / "work" / tree, override=self.target.override)
+
+    def _variables(self, block: Block, image: ImageChoice | None) -> dict[str, Any]:
+        """Return Terraform's variables: the place's and the image where the configuration declares them, then the user's own."""
+        given: dict[str, Any] = {"environment": self.target.environment, **self.target.variables}
+        declared = declared_variables(block.terraform)
+        variables = {name: value for name, value in given.items() if name in declared}
+        if image is not None and block.image is not None:
+            variables[block.image.variable] = image.image_id
+        return {**variables, **self.variables}
+
+    def _told(self, event: TerraformEvent) -> None:
+        """Pass on what Terraform says, with the node it is about; the noise of refreshes is left out."""
+        if event.kind in QUIET and not event.message.startswith(("waiting", "the state")):
+            return
+        owner = self.world.layout.owner(event.address) if self.world and event.address else None
+        node = str(owner) if owner else ""
+        if event.kind == "diagnostic" and event.action != "error":
+            self.tell(Noted("warning", event.message))
+            return
+        self.tell(TerraformTold(node, event.kind, event.address, event.action, event.elapsed_s, event.message))
+
+    def _interrupt(self, count: int) -> None:
+        """On the second request, and on that one only, let Terraform have its one interrupt."""
+        if count == 2 and self.terraforms:  # noqa: PLR2004 - the second request
+            self.terraforms[-1].interrupt()

@@ -1,0 +1,73 @@
+"""The use cases `plan` and `upgrade`: the same plan, shown or carried out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from immtf.app.closing import Outcome
+from immtf.app.images import choose_image, versions
+from immtf.errors import ExitCode
+from immtf.model.events import PlanMade
+from immtf.model.names import parse_node
+from immtf.run.executor import Executor
+from immtf.run.upgrade import Upgrade, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from immtf.app.session import Session
+    from immtf.model.block import Block
+    from immtf.model.cloud import ImageChoice
+    from immtf.model.names import NodeId
+    from immtf.model.steps import UpgradePlan
+    from immtf.run.world import World
+
+
+def make(session: Session, image: str | None, only: Collection[str]) -> tuple[World, UpgradePlan]:
+    """Choose the image, observe, plan, and tell the plan."""
+    choice = choose_image(session.block, session.ec2, image)
+    return make_for(session, choice, only)
+
+
+def make_for(
+    session: Session, choice: ImageChoice | None, only: Collection[str] = (), *, block: Block | None = None
+) -> tuple[World, UpgradePlan]:
+    """Observe and plan for a chosen image, and tell the plan."""
+    world = session.open(choice, block=block)
+    chosen = _nodes(world, only)
+    plan = prepare(world, session.patience, choice, versions(session.block, session.ec2), only=chosen)
+    shown = f"{choice.version} ({choice.image_id})" if choice and choice.version else choice.image_id if choice else ""
+    session.tell(PlanMade(tuple(work.row for work in plan.works), plan.shared, shown))
+    return world, plan
+
+
+def _nodes(world: World, only: Collection[str]) -> frozenset[NodeId]:
+    """Read `--only`; an unknown node is refused before anything is planned."""
+    if not only:
+        return frozenset()
+    world.survey()
+    places = {name: cluster.nodes for name, cluster in world.block.clusters.items()}
+    return frozenset(parse_node(text, world.layout.nodes, addresses=places) for text in only)
+
+
+def plan(session: Session, image: str | None, only: Collection[str]) -> Outcome:
+    """Show what an upgrade would do; nothing is changed."""
+    _, made = make(session, image, only)
+    if made.pending:
+        return Outcome("pending", ExitCode.CHANGES_PENDING)
+    return Outcome("nothing_to_do")
+
+
+def upgrade(session: Session, image: str | None, only: Collection[str], confirm: Callable[[str], None]) -> Outcome:
+    """Plan, have it confirmed, and carry out that very plan."""
+    world, made = make(session, image, only)
+    if not made.pending:
+        return Outcome("nothing_to_do")
+    confirm(f"Upgrade block {session.block.name} in environment {session.target.environment} as planned above?")
+    carry_out(session, world, made)
+    return Outcome()
+
+
+def carry_out(session: Session, world: World, made: UpgradePlan) -> None:
+    """Carry out a plan on a world."""
+    Upgrade(Executor(world, session.patience, session.ledger)).perform(made)

@@ -1,0 +1,47 @@
+"""The command line: argv to use case to exit code; the only room that prints and exits.
+
+Heavy imports (boto3, pydantic, rich's tables, the lab) stand inside the commands: `immtf --help` has none of them.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import rich_click as click
+
+from immtf import __version__
+from immtf.cli.blocks import create, destroy, plan, status, test_create, test_upgrade, upgrade
+from immtf.cli.lab import lab
+from immtf.cli.tools import doctor, report, schema
+from immtf.errors import ExitCode, ImmtfError
+
+EPILOG = (
+    "Exit codes: 0 done or nothing to do, 1 error, 2 usage, 10 changes are pending, 20 a gate failed, 21 paused, 22 another run holds "
+    "the lease, 23 the lease was lost, 24 a person is needed, 30 versions can't be resolved, 130 interrupted."
+)
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="immtf")
+def cli() -> None:
+    """Upgrade clusters of stateful servers that Terraform manages: one node at a time, each keeping its data."""
+
+
+for command in (plan, create, upgrade, destroy, status, test_create, test_upgrade, lab, doctor, report, schema):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("immtf: stopped before anything was begun", err=True)
+        code = ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except ImmtfError as error:
+        click.echo(f"immtf: {error}", err=True)
+        code = error.exit_code
+    sys.exit(int(code or 0))

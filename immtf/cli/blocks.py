@@ -1,0 +1,104 @@
+"""The commands on a block: plan, create, upgrade, destroy, status, test-create, test-upgrade."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rich_click as click
+
+from immtf.cli.options import IMAGE, ONLY, YES, Options, option, shared
+
+
+@click.command()
+@shared(IMAGE, ONLY)
+def plan(**arguments: Any) -> int:
+    """Show what `upgrade` would do: node by node, in which order, and why. Exit code 10 when there is something to do."""
+    from immtf.app import upgrade as use
+    from immtf.cli.sessions import run
+
+    options = Options(**arguments)
+    return run("plan", options, lambda session: use.plan(session, options.image, options.only))
+
+
+@click.command()
+@shared(IMAGE, YES)
+def create(**arguments: Any) -> int:
+    """Make a block's environment, and wait until its clusters are whole."""
+    from immtf.app import lifecycle as use
+    from immtf.cli.sessions import confirmer, run
+
+    options = Options(**arguments)
+    return run("create", options, lambda session: use.create(session, options.image, confirmer(options)))
+
+
+@click.command()
+@shared(IMAGE, ONLY, YES)
+def upgrade(**arguments: Any) -> int:
+    """Re-create the nodes of a block from the wanted image, one at a time, each keeping its volumes.
+
+    A run that was stopped or killed is finished by running this again.
+    """
+    from immtf.app import upgrade as use
+    from immtf.cli.sessions import confirmer, run
+
+    options = Options(**arguments)
+    return run("upgrade", options, lambda session: use.upgrade(session, options.image, options.only, confirmer(options)))
+
+
+@click.command()
+@shared(YES)
+@option("--confirm", "confirmed", metavar="NAME", help="The block's name, where no terminal is there to type it at.")
+def destroy(confirmed: str | None, **arguments: Any) -> int:
+    """Delete a block's environment, the data on its volumes too. Outside of tests the block's name has to be typed."""
+    from immtf.app import lifecycle as use
+    from immtf.cli.sessions import confirmer, run
+
+    options = Options(**arguments)
+
+    def body(session: Any) -> Any:
+        name = None if session.target.is_test or confirmed == session.block.name else session.block.name
+        return use.destroy(session, (lambda _question: None) if confirmed == session.block.name else confirmer(options, name=name))
+
+    return run("destroy", options, body)
+
+
+@click.command()
+@shared()
+def status(**arguments: Any) -> int:
+    """Show every node: instance, image, volumes, mounted, role, health; and what an unfinished run left."""
+    from immtf.app import lifecycle as use
+    from immtf.cli.sessions import run
+
+    return run("status", Options(**arguments), use.status)
+
+
+@click.command("test-create")
+@shared(IMAGE, YES)
+def test_create(**arguments: Any) -> int:
+    """Create a block in an environment of its own, see it whole, and destroy it."""
+    from immtf.app import rehearsal as use
+    from immtf.cli.sessions import confirmer, run
+
+    options = Options(**arguments)
+    confirmer(options)("Create a test environment, and destroy it afterwards?")
+    return run("test-create", options, lambda session: use.test_create(session, options.image), test=True)
+
+
+@click.command("test-upgrade")
+@shared(IMAGE, YES)
+@option(
+    "--from",
+    "source",
+    metavar="VERSION|DIR|git:REF",
+    help="The previous version: of the image, or of the block in a directory or git revision.",
+)
+def test_upgrade(source: str | None, **arguments: Any) -> int:
+    """Create the previous version in an environment of its own, upgrade it while a client writes and reads, and destroy it."""
+    from immtf.app import rehearsal as use
+    from immtf.cli.sessions import confirmer, run
+    from immtf.cli.source import source_of
+
+    options = Options(**arguments)
+    confirmer(options)("Create a test environment, upgrade it, and destroy it afterwards?")
+    with source_of(source, options) as before:
+        return run("test-upgrade", options, lambda session: use.test_upgrade(session, before, options.image), test=True)

@@ -1,0 +1,111 @@
+"""Options that several commands share. Each has an environment variable `IMMTF_<OPTION>` that stands for it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import rich_click as click
+
+from immtf.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the shared options say, as one value for the use cases."""
+
+    block: Path
+    lab: bool = False
+    lab_name: str | None = None
+    lab_delays: str = "none"
+    image: str | None = None
+    only: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    variable_files: tuple[Path, ...] = ()
+    output: str = "text"
+    yes: bool = False
+    home: Path = Path(".immtf")
+
+    def terraform_variables(self) -> dict[str, Any]:
+        """Return the user's Terraform variables: files in their order, then `--var`. Values are JSON where they can be read so."""
+        found: dict[str, Any] = {}
+        for path in self.variable_files:
+            found.update(_variable_file(path))
+        for item in self.variables:
+            name, equals, value = item.partition("=")
+            if not equals or not name.strip():
+                raise UsageError(
+                    f"{item!r} is not NAME=VALUE", where="--var", next='write it as --var size=20 or --var \'nodes=["a","b"]\''
+                )
+            found[name.strip()] = _value(value)
+        return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _variable_file(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"can't be read as JSON: {error}", where=str(path), next="give the variables as a .tfvars.json file") from error
+    if not isinstance(found, dict):
+        raise UsageError("holds no variables", where=str(path), next="give an object of names and values")
+    return found
+
+
+def option(*names: str, **settings: Any) -> Callable[[F], F]:
+    """Return a click option with its environment variable, which is shown in the help."""
+    long = next(name for name in names if name.startswith("--")).split("/")[0]
+    variable = "IMMTF_" + long.removeprefix("--").replace("-", "_").upper()
+    return click.option(*names, envvar=variable, show_envvar=True, **settings)
+
+
+BLOCK = click.argument("block", type=click.Path(path_type=Path, exists=False), default=".", envvar="IMMTF_BLOCK")
+OUTPUT = option("--output", type=click.Choice(["text", "lines", "json"]), default="text", help="How to tell what happens.")
+HOME = option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".immtf",
+    help="Where immtf keeps journals, labs and test environments.",
+)
+YES = option("--yes", is_flag=True, help="Don't ask.")
+IMAGE = option("--image", metavar="ID|VERSION", help="The image to roll out; without it the newest that the block's constraint allows.")
+ONLY = option("--only", multiple=True, metavar="NODE", help="Change this node only, e.g. server/a. May be repeated.")
+LAB = (
+    option("--lab", is_flag=True, help="Work in the lab: a rehearsal cloud on this machine, with real Terraform and real servers."),
+    option("--lab-name", metavar="NAME", help="Which lab; `default` is the one that `immtf lab up` starts."),
+    option("--lab-delays", type=click.Choice(["none", "aws"]), default="none", help="How long the lab's cloud takes for what it does."),
+)
+VARIABLES = (
+    option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A Terraform variable; the value may be JSON. May be repeated."),
+    option(
+        "--var-file",
+        "variable_files",
+        multiple=True,
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Terraform variables as JSON. May be repeated.",
+    ),
+)
+
+
+def shared(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Return a decorator that puts the options on a command, in this order."""
+
+    def decorate(function: F) -> F:
+        for item in reversed((BLOCK, *options, *LAB, *VARIABLES, OUTPUT, HOME)):
+            function = item(function)
+        return function
+
+    return decorate

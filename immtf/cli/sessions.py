@@ -1,0 +1,132 @@
+"""From options to a session and its use case: the block, the place, the journal, the reader, the lease, the signals."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from immtf.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from immtf.app.closing import Outcome
+    from immtf.app.session import Session
+    from immtf.app.target import Target
+    from immtf.cli.options import Options
+    from immtf.errors import ExitCode
+    from immtf.model.block import Block
+    from immtf.model.events import Event
+    from immtf.report.readers import Reader
+
+CHANGING = frozenset({"create", "upgrade", "destroy", "test-create", "test-upgrade"})
+SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "CONSUL_HTTP_TOKEN")
+
+
+def run(command: str, options: Options, body: Callable[[Session], Outcome], *, test: bool = False) -> ExitCode:
+    """Open a session, carry the use case out to its last event, and return the exit code."""
+    from immtf.adapters.clock import Signals
+    from immtf.adapters.journal import Journal
+    from immtf.adapters.lease import held_lease
+    from immtf.app.closing import run_to_end
+    from immtf.app.session import Session, new_run_id
+    from immtf.app.telling import now
+    from immtf.cli.place import place_for
+    from immtf.plan.config import load_block
+
+    block = load_block(options.block)
+    variables = options.terraform_variables()
+    run_id = new_run_id()
+    with ExitStack() as stack:
+        signals = stack.enter_context(Signals().caught())
+        target = stack.enter_context(place_for(block, options, test=test))
+        secrets = [value for name in SECRETS if len(value := target.process.get(name, "")) > 5]  # noqa: PLR2004 - shorter would mask words
+        journal = Journal(target.runs, run_id, now, secrets=secrets)
+        stack.callback(journal.close)
+        journal.check()
+        if command in CHANGING:
+            holder = {"run": run_id, "command": command, "pid": str(os.getpid()), "since": f"{now():%Y-%m-%d %H:%M:%S} UTC"}
+            stack.enter_context(held_lease(_lease_path(block, target), holder))
+        reader = _reader(options, run_id, secrets)
+        stack.callback(reader.close)
+        session = Session(block, target, run_id, signals, (journal, _shown(reader, command, options)), variables)
+        code = run_to_end(session, command, lambda: body(session))
+    click.echo(f"journal: {journal.path}", err=True)
+    return code
+
+
+def confirmer(options: Options, *, name: str | None = None) -> Callable[[str], None]:
+    """Return what asks a person before a change; with `name` that name has to be typed."""
+
+    def confirm(question: str) -> None:
+        if options.yes and name is None:
+            return
+        if not sys.stdin.isatty():
+            way = "there is no terminal to ask at"
+            raise UsageError(
+                f"not confirmed: {way}", next="add --yes" if name is None else f"type the name at a terminal, or --confirm {name}"
+            )
+        if name is None:
+            click.confirm(question, abort=True, err=True)
+        elif click.prompt(f"{question}\nType the block's name to go on", err=True) != name:
+            raise UsageError("not confirmed: another name was typed", next="nothing was touched")
+
+    return confirm
+
+
+def _lease_path(block: Block, target: Target) -> Path:
+    if target.directory is not None:
+        return target.directory / "lease"
+    identity = hashlib.sha256(str(block.terraform).encode()).hexdigest()[:16]
+    return target.home / "leases" / f"{block.name}-{identity}"
+
+
+def _reader(options: Options, run_id: str, secrets: list[str]) -> Reader:
+    """Return the reader: JSON is data and goes to stdout, progress goes to stderr."""
+    from immtf.report.readers import make_reader
+
+    stream = sys.stdout if options.output == "json" else sys.stderr
+    return make_reader(options.output, stream, run=run_id, secrets=secrets)  # type: ignore[arg-type]  # click.Choice checked it
+
+
+def _shown(reader: Reader, command: str, options: Options) -> Callable[[Event, datetime], None]:
+    """Return the reader, but for the events that are the data of a command: those are printed to stdout."""
+    from immtf.model.events import PlanMade, StatusTaken
+
+    data = {"plan": PlanMade, "status": StatusTaken}.get(command)
+    if data is None or options.output == "json":
+        return reader
+
+    def show(event: Event, at: datetime) -> None:
+        if isinstance(event, data):
+            print_data(event, options.output)
+        else:
+            reader(event, at)
+
+    return show
+
+
+def print_data(event: Event, output: str) -> None:
+    """Print a plan or a status to stdout, as a table or as lines."""
+    from immtf.model.events import PlanMade, StatusTaken
+    from immtf.report import lists, tables
+
+    if output == "lines" and isinstance(event, PlanMade):
+        click.echo("\n".join(lists.plan_lines(event.rows, event.shared, event.image)))
+    elif output == "lines" and isinstance(event, StatusTaken):
+        click.echo("\n".join(lists.status_lines(event.rows, event.unfinished)))
+    else:
+        from rich.console import Console
+
+        console = Console(width=None if sys.stdout.isatty() else 160)
+        if isinstance(event, PlanMade):
+            console.print(tables.plan_table(event.rows, event.shared, event.image))
+        elif isinstance(event, StatusTaken):
+            console.print(tables.status_table(event.rows, event.unfinished))

@@ -1,0 +1,310 @@
+"""Every runtime, the fake one too, keeps these; those with `guest` need one in which programs really run."""
+
+from __future__ import annotations
+
+import json
+import signal
+from os import kill
+from typing import TYPE_CHECKING
+
+import pytest
+
+from immtf.lab.runtime import RuntimeFailed, VolumeBusy
+from tests.contract.runtime_benches import BEAT, DATA, Bench, FakeBench, ProcessBench, eventually, make_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BEATS = 'wc -l < "${IMMTF_ROOT:-}/var/lib/data/beat"'
+
+
+@pytest.fixture(params=["fake", "process"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    made: Bench = FakeBench() if request.param == "fake" else ProcessBench(tmp_path)
+    yield made
+    made.runtime.close()
+
+
+@pytest.fixture
+def guest(tmp_path: Path) -> Iterator[ProcessBench]:
+    made = ProcessBench(tmp_path)
+    yield made
+    made.runtime.close()
+
+
+def with_volume(bench: Bench, instance_id: str = "i-1", volume_id: str = "vol-1") -> None:
+    """Boot an instance whose volume is mounted."""
+    bench.image()
+    bench.runtime.boot(make_spec(instance_id))
+    bench.runtime.create_volume(volume_id)
+    bench.runtime.attach(volume_id, instance_id, "/dev/xvdf")
+    bench.mounted(volume_id, instance_id)
+
+
+class TestAnyRuntime:
+    def test_a_booted_instance_runs_and_is_listed(self, bench: Bench) -> None:
+        bench.image()
+        bench.runtime.boot(make_spec())
+        (row,) = bench.runtime.instances()
+        assert (row.instance_id, row.image_id, row.address, row.running) == ("i-1", "ami-1", "127.254.10.11", True)
+        assert bench.runtime.is_running("i-1")
+
+    def test_an_unknown_image_is_refused_and_leaves_nothing(self, bench: Bench) -> None:
+        with pytest.raises(RuntimeFailed):
+            bench.runtime.boot(make_spec(image_id="ami-none"))
+        assert not bench.runtime.instances()
+
+    def test_an_address_in_use_is_refused(self, bench: Bench) -> None:
+        """F25."""
+        bench.image()
+        bench.runtime.boot(make_spec("i-1"))
+        with pytest.raises(RuntimeFailed):
+            bench.runtime.boot(make_spec("i-2"))
+
+    def test_stop_and_start(self, bench: Bench) -> None:
+        bench.image()
+        bench.runtime.boot(make_spec())
+        bench.runtime.stop("i-1")
+        bench.runtime.stop("i-1")
+        assert not bench.runtime.is_running("i-1")
+        assert bench.runtime.instances()[0].pid is None
+        bench.runtime.start("i-1")
+        assert bench.runtime.is_running("i-1")
+
+    def test_terminate_is_final_and_may_be_repeated(self, bench: Bench) -> None:
+        with_volume(bench)
+        bench.runtime.terminate("i-1")
+        bench.runtime.terminate("i-1")
+        assert not bench.runtime.instances()
+        bench.runtime.delete_volume("vol-1")
+        with pytest.raises(RuntimeFailed):
+            bench.runtime.start("i-1")
+
+    def test_a_mounted_volume_is_busy_until_the_guest_stops(self, bench: Bench) -> None:
+        with_volume(bench)
+        with pytest.raises(VolumeBusy):
+            bench.runtime.detach("vol-1")
+        bench.runtime.stop("i-1")
+        bench.runtime.detach("vol-1")
+        bench.runtime.detach("vol-1")
+
+    def test_a_mounted_volume_can_be_torn_out(self, bench: Bench) -> None:
+        with_volume(bench)
+        bench.runtime.detach("vol-1", force=True)
+        bench.runtime.delete_volume("vol-1")
+
+    def test_an_attached_volume_is_not_deleted_nor_attached_twice(self, bench: Bench) -> None:
+        with_volume(bench)
+        bench.runtime.boot(make_spec("i-2", address="127.254.10.12"))
+        with pytest.raises(VolumeBusy):
+            bench.runtime.delete_volume("vol-1")
+        with pytest.raises(RuntimeFailed):
+            bench.runtime.attach("vol-1", "i-2", "/dev/xvdf")
+
+    def test_a_device_is_taken_once(self, bench: Bench) -> None:
+        with_volume(bench)
+        bench.runtime.create_volume("vol-2")
+        with pytest.raises(RuntimeFailed):
+            bench.runtime.attach("vol-2", "i-1", "/dev/xvdf")
+
+    def test_the_unknown_is_refused(self, bench: Bench) -> None:
+        bench.image()
+        bench.runtime.boot(make_spec())
+        for act in (
+            lambda: bench.runtime.attach("vol-none", "i-1", "/dev/xvdf"),
+            lambda: bench.runtime.detach("vol-none"),
+            lambda: bench.runtime.snapshot("snap-1", "vol-none"),
+            lambda: bench.runtime.create_volume("vol-2", snapshot_id="snap-none"),
+            lambda: bench.runtime.create_image("ami-2", "i-none"),
+            lambda: bench.runtime.execute("i-none", "true", timeout_s=1),
+            lambda: bench.runtime.register_image("ami-3", "/nowhere/at/all"),
+        ):
+            with pytest.raises(RuntimeFailed):
+                act()
+
+    def test_deleting_what_is_not_there_is_done(self, bench: Bench) -> None:
+        bench.runtime.delete_volume("vol-none")
+
+    def test_no_command_in_a_stopped_guest(self, bench: Bench) -> None:
+        bench.image()
+        bench.runtime.boot(make_spec())
+        bench.runtime.stop("i-1")
+        with pytest.raises(RuntimeFailed):
+            bench.runtime.execute("i-1", "true", timeout_s=1)
+
+
+class TestVolumesInGuests:
+    def test_services_wait_for_their_volume(self, guest: ProcessBench) -> None:
+        guest.image()
+        guest.runtime.boot(make_spec())
+        eventually(lambda: guest.status().services == {"beat": "waiting"})
+        guest.runtime.create_volume("vol-1")
+        guest.runtime.attach("vol-1", "i-1", "/dev/sdf")
+        eventually(lambda: guest.status().services == {"beat": "running"})
+        assert guest.status().mounts == {DATA: "vol-1"}
+
+    def test_the_content_moves_with_the_volume(self, guest: ProcessBench) -> None:
+        with_volume(guest)
+        before = guest.sh(f'echo kept > "${{IMMTF_ROOT:-}}{DATA}/note"; findmnt -n -r -o UUID -M {DATA}')
+        guest.runtime.terminate("i-1")
+        guest.runtime.boot(make_spec("i-2"))
+        guest.runtime.attach("vol-1", "i-2", "/dev/xvdf")
+        guest.mounted("vol-1", "i-2")
+        after = guest.sh(f'findmnt -n -r -o UUID -M {DATA}; cat "${{IMMTF_ROOT:-}}{DATA}/note"', "i-2")
+        assert after == before + "kept\n"
+
+    def test_out_of_reach_while_detached(self, guest: ProcessBench) -> None:
+        """F20: what is at the place then is the root disk's own directory."""
+        with_volume(guest)
+        guest.sh(f'echo kept > "${{IMMTF_ROOT:-}}{DATA}/note"')
+        guest.runtime.stop("i-1")
+        guest.runtime.detach("vol-1")
+        guest.runtime.start("i-1")
+        assert guest.sh(f'ls "${{IMMTF_ROOT:-}}{DATA}"') == ""
+        assert guest.status().mounts == {}
+
+    def test_torn_out_under_a_running_service(self, guest: ProcessBench) -> None:
+        """F13: a forced detach takes the ground away; the service ends and waits."""
+        with_volume(guest)
+        guest.runtime.detach("vol-1", force=True)
+        eventually(lambda: guest.status().services == {"beat": "waiting"})
+        assert guest.status().mounts == {}
+        guest.runtime.attach("vol-1", "i-1", "/dev/xvdf")
+        eventually(lambda: guest.status().services == {"beat": "running"})
+
+    def test_a_volume_keeps_its_filesystem_and_a_snapshot_has_the_same(self, guest: ProcessBench) -> None:
+        """F21."""
+        with_volume(guest)
+        ask = f"findmnt -n -r -o UUID -M {DATA}"
+        first = guest.sh(ask)
+        guest.sh(f'echo kept > "${{IMMTF_ROOT:-}}{DATA}/note"')
+        guest.runtime.snapshot("snap-1", "vol-1")
+        guest.runtime.stop("i-1")
+        guest.runtime.start("i-1")
+        guest.mounted("vol-1", "i-1")
+        assert guest.sh(ask) == first
+        guest.runtime.terminate("i-1")
+        guest.runtime.create_volume("vol-2", snapshot_id="snap-1")
+        guest.runtime.boot(make_spec("i-2"))
+        guest.runtime.attach("vol-2", "i-2", "/dev/xvdf")
+        guest.mounted("vol-2", "i-2")
+        assert guest.sh(f'{ask}; cat "${{IMMTF_ROOT:-}}{DATA}/note"', "i-2") == first + "kept\n"
+
+    def test_the_volume_is_known_by_its_serial_not_by_its_letter(self, guest: ProcessBench) -> None:
+        """F19."""
+        with_volume(guest, volume_id="vol-0abc")
+        asked = f"findmnt --noheadings --raw --output TARGET,SOURCE,FSTYPE,UUID --mountpoint {DATA}"
+        target, source, fstype, _ = guest.sh(asked).split()
+        assert (target, source, fstype) == (DATA, "/dev/nvme1n1", "ext4")
+        assert guest.sh(f"lsblk --noheadings --raw --output SERIAL {source}") == "vol0abc\n"
+        assert guest.runtime.execute("i-1", "findmnt -n -M /elsewhere", timeout_s=5).exit_code == 1
+
+
+class TestGuests:
+    def test_user_data_runs_once_under_the_root(self, guest: ProcessBench) -> None:
+        config = {
+            "write_files": [{"path": "/etc/node.json", "content": "{}", "permissions": "0600"}],
+            "runcmd": ['echo ran >> "$IMMTF_ROOT/ran"', ["sh", "-c", "echo said by user data"]],
+        }
+        guest.image(mounts=[], services=[])
+        guest.runtime.boot(make_spec(user_data="#cloud-config\n" + json.dumps(config)))
+        eventually(lambda: "user data ended with 0" in guest.log())
+        guest.runtime.stop("i-1")
+        guest.runtime.start("i-1")
+        assert guest.sh('cat "$IMMTF_ROOT/ran" "$IMMTF_ROOT/etc/node.json"; stat -c %a "$IMMTF_ROOT/etc/node.json"') == "ran\n{}600\n"
+        assert "user-data: said by user data" in guest.log()
+
+    def test_user_data_as_a_script_and_its_failure_is_seen(self, guest: ProcessBench) -> None:
+        guest.image(mounts=[], services=[])
+        guest.runtime.boot(make_spec(user_data="#!/bin/sh\nexit 3\n"))
+        eventually(lambda: guest.status().services == {"user-data": "failed"})
+
+    def test_user_data_that_is_not_understood_is_said(self, guest: ProcessBench) -> None:
+        guest.image(mounts=[], services=[])
+        guest.runtime.boot(make_spec(user_data="#cloud-config\npackages: [x]\n"))
+        eventually(lambda: guest.status().services == {"user-data": "failed"})
+        assert "user-data: failed" in guest.log()
+
+    def test_services_come_after_one_another_and_stop_the_other_way_round(self, guest: ProcessBench) -> None:
+        loop = "trap 'echo {0} stops; exit' TERM; echo {0} starts; while :; do sleep 0.05; done"
+        services = [
+            {"name": "web", "after": ["db"], "command": ["sh", "-c", loop.format("web")]},
+            {"name": "db", "command": ["sh", "-c", loop.format("db")]},
+        ]
+        guest.image(mounts=[], services=services)
+        guest.runtime.boot(make_spec())
+        eventually(lambda: "db: db starts" in guest.log() and "web: web starts" in guest.log())
+        guest.runtime.stop("i-1")
+        log = guest.log()
+        assert log.index("started db") < log.index("started web") < log.index("web: web stops") < log.index("db: db stops")
+        assert "powered off" in log
+
+    def test_a_service_that_dies_is_started_again(self, guest: ProcessBench) -> None:
+        guest.image(mounts=[], services=[{"name": "sleeper", "command": ["sleep", "1000"]}])
+        guest.runtime.boot(make_spec())
+        eventually(lambda: guest.status().services == {"sleeper": "running"})
+        first = json.loads((guest.home() / "status.json").read_text())["pids"]["sleeper"]
+        kill(first, signal.SIGKILL)
+        eventually(lambda: guest.log().count("started sleeper") == 2)
+        assert "sleeper ended with 137, again in 0.5 s" in guest.log()
+
+    def test_a_program_that_is_not_there_is_a_failed_service(self, guest: ProcessBench) -> None:
+        guest.image(mounts=[], services=[{"name": "ghost", "command": ["no-such-program-here"]}])
+        guest.runtime.boot(make_spec())
+        eventually(lambda: guest.status().services == {"ghost": "failed"})
+
+    def test_what_is_filled_into_commands(self, guest: ProcessBench) -> None:
+        services = [{"name": "teller", "command": ["sh", "-c", "echo {address} {instance_id} {other}; exec sleep 1000"]}]
+        guest.image(mounts=[], services=services)
+        guest.runtime.boot(make_spec())
+        eventually(lambda: "teller: 127.254.10.11 i-1 {other}" in guest.log())
+
+    def test_commands(self, guest: ProcessBench) -> None:
+        guest.image(mounts=[], services=[])
+        guest.runtime.boot(make_spec())
+        done = guest.runtime.execute("i-1", "echo out; echo err >&2; exit 7", timeout_s=5)
+        assert (done.exit_code, done.stdout, done.stderr) == (7, "out\n", "err\n")
+        assert guest.sh("#!/usr/bin/env python3\nimport sys; print(sys.stdin.read() == '')") == "True\n"
+        assert guest.sh('cat "${IMMTF_ROOT:-}/etc/image-version"') == "1.0.0\n"
+        late = guest.runtime.execute("i-1", "echo begun; sleep 100", timeout_s=0.3)
+        assert (late.exit_code, late.stdout) == (124, "begun\n")
+        background = guest.runtime.execute("i-1", "sleep 1000 & echo done", timeout_s=5)
+        assert background.stdout == "done\n"
+
+    def test_a_guest_that_powers_itself_off(self, guest: ProcessBench) -> None:
+        guest.image(mounts=[], services=[])
+        guest.runtime.boot(make_spec())
+        guest.runtime.execute("i-1", "nohup poweroff >/dev/null &", timeout_s=5)
+        eventually(lambda: not guest.runtime.is_running("i-1"))
+        guest.runtime.start("i-1")
+        assert guest.sh("echo back") == "back\n"
+
+    def test_an_image_of_a_running_instance_lacks_what_is_mounted(self, guest: ProcessBench) -> None:
+        with_volume(guest)
+        guest.sh('echo baked > "$IMMTF_ROOT/etc/baked"')
+        guest.runtime.create_image("ami-2", "i-1")
+        guest.runtime.boot(make_spec("i-2", image_id="ami-2", address="127.254.10.12"))
+        assert guest.sh(f'cat "$IMMTF_ROOT/etc/baked"; ls "$IMMTF_ROOT{DATA}"', "i-2") == "baked\n"
+
+    def test_root_disks_are_not_shared(self, guest: ProcessBench) -> None:
+        guest.image(mounts=[], services=[])
+        for number in (1, 2):
+            guest.runtime.boot(make_spec(f"i-{number}", address=f"127.254.10.1{number}"))
+        guest.sh('echo 2.0.0 > "$IMMTF_ROOT/etc/image-version"')
+        assert guest.sh('cat "$IMMTF_ROOT/etc/image-version"', "i-2") == "1.0.0\n"
+
+    def test_a_root_disk_outlives_a_stop_and_a_log_a_termination(self, guest: ProcessBench) -> None:
+        guest.image(mounts=[], services=[])
+        guest.runtime.boot(make_spec())
+        guest.sh('echo kept > "$IMMTF_ROOT/note"')
+        guest.runtime.stop("i-1", force=True)
+        guest.runtime.start("i-1")
+        assert guest.sh('cat "$IMMTF_ROOT/note"') == "kept\n"
+        guest.runtime.terminate("i-1")
+        assert "booting" in guest.log()
+        assert not guest.home().exists()
+
+    def test_an_image_that_can_not_be_carried_out_is_refused(self, guest: ProcessBench) -> None:
+        with pytest.raises(RuntimeFailed, match="comes after nothing-there, which is nowhere"):
+            guest.image(services=[{**BEAT, "after": ["nothing-there"]}])

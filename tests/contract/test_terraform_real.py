@@ -1,0 +1,343 @@
+"""The adapter on the real Terraform binary."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from tests.contract.terraform_world import BINARY, World, apply_all, child_environment, make_world, needs_terraform
+
+from immtf.adapters.terraform import RunFailed, StateLocked, TerraformCli, TerraformLimits, live_children
+from immtf.errors import Interrupted, StalePlan, TerraformFailed, ToolMissing
+from immtf.model.terraform import SENSITIVE
+
+pytestmark = [pytest.mark.terraform, needs_terraform]
+
+NASTY = 'q"uo[te]\\$(touch pwned)`touch pwned`; touch pwned'
+ONE = 'variable "v" {\n  default = "1"\n}\nresource "terraform_data" "one" {\n  triggers_replace = var.v\n}\n'
+SLOW = 'resource "terraform_data" "slow" {\n  provisioner "local-exec" {\n    command = "touch begun; sleep %s; touch finished"\n  }\n}\n'
+
+
+def wait_for(path: Path, limit_s: float = 20) -> None:
+    end = time.monotonic() + limit_s
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.02)
+
+
+def in_background(call: object) -> tuple[threading.Thread, list[BaseException]]:
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            call()  # type: ignore[operator] # any callable
+        except BaseException as error:  # noqa: BLE001 - handed to the test
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, raised
+
+
+def test_plan_apply_state_and_outputs(tmp_path: Path) -> None:
+    world = make_world(tmp_path, ONE + 'output "o" {\n  value = var.v\n}\noutput "s" {\n  value     = "hidden"\n  sensitive = true\n}\n')
+    terraform = world.ready(variables={"v": "7"})
+    saved = terraform.plan()
+    assert saved.changed
+    assert [(change.address, change.is_create) for change in saved.data.changes] == [("terraform_data.one", True)]
+    assert saved.data.complete
+    assert stat.S_IMODE(saved.path.stat().st_mode) == 0o600
+    terraform.apply(saved)
+    assert not saved.path.exists()
+    assert [resource.values["triggers_replace"] for resource in terraform.state().resources] == ["7"]
+    assert terraform.outputs() == {"o": "7", "s": SENSITIVE}
+    assert not terraform.plan().changed
+    assert {"planned_change", "apply_start", "apply_complete", "change_summary", "refresh_start"} <= set(world.kinds())
+    assert [run.command for run in terraform.runs][:4] == ["init", "plan", "show", "apply"]
+    assert [run.exit_code for run in terraform.runs][:4] == [0, 2, 0, 0]
+    assert all(run.seconds > 0 for run in terraform.runs)
+
+
+def test_nothing_secret_is_left_or_shown(tmp_path: Path) -> None:
+    """F49: variables travel in a file, sensitive values are masked, and nothing stays in the scratch directory."""
+    hcl = 'variable "p" {\n  sensitive = true\n}\nresource "terraform_data" "one" {\n  input = { password = var.p }\n}\n'
+    world = make_world(tmp_path, hcl)
+    terraform = world.ready(variables={"p": "hunter2"})
+    saved = terraform.plan()
+    assert saved.data.changes[0].after["input"] == {"password": SENSITIVE}
+    terraform.apply(saved)
+    state = terraform.state()
+    assert "hunter2" not in repr(saved) + repr(state) + repr(world.events)
+    assert list(world.scratch.iterdir()) == []
+    assert stat.S_IMODE(world.scratch.stat().st_mode) == 0o700
+
+
+def test_targets_are_never_read_by_a_shell(tmp_path: Path) -> None:
+    world = make_world(tmp_path, f'resource "terraform_data" "a" {{\n  for_each = toset(["x", {json.dumps(NASTY)}])\n}}\n')
+    saved = world.ready().plan(targets=[f"terraform_data.a[{json.dumps(NASTY)}]"])
+    assert [change.index for change in saved.data.changes] == [NASTY]
+    assert saved.targets == (f"terraform_data.a[{json.dumps(NASTY)}]",)
+    assert not saved.data.complete
+    assert not list(tmp_path.rglob("pwned"))
+
+
+def test_a_failed_plan_is_an_error_with_its_place_and_never_a_change(tmp_path: Path) -> None:
+    """F1."""
+    world = make_world(tmp_path, ONE)
+    terraform = world.ready()
+    world.write('resource "terraform_data" "two" {\n  inpt = nosuch.thing\n}\n', "two.tf")
+    with pytest.raises(RunFailed) as failed:
+        terraform.plan()
+    assert failed.value.status == 1
+    assert failed.value.where == f"{world.root / 'two.tf'}:2"
+    assert "Unsupported argument" in str(failed.value)
+    assert "inpt" in str(failed.value)
+    assert list(world.scratch.iterdir()) == []
+    with pytest.raises(RunFailed, match=r"two\.tf:2"):
+        terraform.validate()
+
+
+def test_init_tells_where_the_configuration_is_broken(tmp_path: Path) -> None:
+    world = make_world(tmp_path, 'resource "terraform_data" "one" {\n')
+    with pytest.raises(RunFailed) as failed:
+        world.cli().init()
+    assert "main.tf:1" in failed.value.where
+    assert "Unclosed configuration block" in failed.value.what
+
+
+def test_a_module_that_is_not_initialised_names_the_command(tmp_path: Path) -> None:
+    world = make_world(tmp_path, 'terraform {\n  backend "local" {}\n}\n' + ONE)
+    with pytest.raises(RunFailed) as failed:
+        world.cli().plan()
+    assert "nitialization required" in failed.value.what
+    assert failed.value.next == f"{Path(BINARY).name} -chdir='{world.root}' init"
+    with pytest.raises(RunFailed, match="nitialization required"):
+        world.cli().state()
+
+
+def test_a_plan_goes_stale(tmp_path: Path) -> None:
+    """F3."""
+    world = make_world(tmp_path, ONE)
+    terraform = world.ready()
+    stale = terraform.plan()
+    apply_all(terraform)
+    with pytest.raises(StalePlan):
+        terraform.apply(stale)
+    assert not stale.path.exists()
+
+
+def test_apply_fails_with_its_owner_and_taints(tmp_path: Path) -> None:
+    """F6: the mark can be taken off again, and the object stays."""
+    world = make_world(tmp_path, 'resource "terraform_data" "bad" {\n  provisioner "local-exec" {\n    command = "exit 3"\n  }\n}\n')
+    terraform = world.ready()
+    with pytest.raises(RunFailed) as failed:
+        apply_all(terraform)
+    assert "terraform_data.bad" in failed.value.what
+    assert "main.tf:2" in failed.value.where
+    assert "apply_errored" in world.kinds()
+    assert terraform.state().resources[0].tainted
+    replaced = terraform.plan()
+    assert replaced.data.changes[0].is_replace
+    assert replaced.data.changes[0].reason == "replace_because_tainted"
+    terraform.untaint("terraform_data.bad")
+    assert not terraform.plan().changed
+
+
+def test_a_held_lock_names_its_holder(tmp_path: Path) -> None:
+    """F10."""
+    world = make_world(tmp_path, SLOW % 4)
+    holder, second = world.ready(), world.cli(limits=TerraformLimits(lock_s=1, earlier_s=0))
+    saved = holder.plan()
+    thread, raised = in_background(lambda: holder.apply(saved))
+    wait_for(world.root / "begun")
+    with pytest.raises(TerraformFailed, match="still at work"):
+        second.plan()
+    assert "waiting" in world.kinds()
+    with pytest.raises(StateLocked) as locked:
+        second._runner.run(("plan", "-json", "-input=false", "-lock-timeout=1s"), limit_s=30, stream=True)  # past the look for children
+    thread.join()
+    assert raised == []
+    assert locked.value.lock.id
+    assert "@" in locked.value.lock.who
+    assert locked.value.lock.created.startswith("20")
+    assert locked.value.lock.operation == "OperationTypeApply"
+    assert f"force-unlock {locked.value.lock.id}" in locked.value.next
+
+
+def test_one_interrupt_ends_an_apply_in_order(tmp_path: Path) -> None:
+    """S2: however often it is asked, Terraform gets one SIGINT; a second would lose what it had just made."""
+    world = make_world(tmp_path, ONE + SLOW % 30)
+    terraform = world.ready()
+    saved = terraform.plan()
+    thread, raised = in_background(lambda: terraform.apply(saved))
+    wait_for(world.root / "begun")
+    for _again in range(5):
+        terraform.interrupt()
+        time.sleep(0.05)
+    thread.join()
+    assert [type(error) for error in raised] == [Interrupted]
+    said = " ".join(event.message for event in world.events)
+    assert "Two interrupts received" not in said + str(raised[0])
+    assert {resource.address: resource.tainted for resource in terraform.state().resources} == {
+        "terraform_data.one": False,
+        "terraform_data.slow": True,  # in a provisioner the interrupt taints
+    }
+
+
+def test_an_interrupt_between_two_runs_keeps_the_next_from_beginning(tmp_path: Path) -> None:
+    terraform = make_world(tmp_path, ONE).ready()
+    terraform.interrupt()
+    assert terraform.state().resources == ()  # reading goes on
+    with pytest.raises(Interrupted, match="was not begun"):
+        terraform.plan()
+    assert terraform.plan().changed
+
+
+def test_a_hanging_apply_is_ended_at_its_limit(tmp_path: Path) -> None:
+    world = make_world(tmp_path, SLOW % 60)
+    terraform = world.ready(limits=TerraformLimits(apply_s=1.5, patience_s=20))
+    with pytest.raises(RunFailed, match=r"did not end within 1\.5 s and was ended by one interrupt"):
+        apply_all(terraform)
+    assert terraform.runs[-1].seconds < 15
+    assert live_children(world.root) == ()
+
+
+def test_only_a_child_that_ignores_its_interrupt_is_killed(tmp_path: Path) -> None:
+    """A Terraform that doesn't answer (stopped, here) is killed after its patience, with its whole group, and the error says so."""
+    world = make_world(tmp_path, SLOW % 20)
+    terraform = world.ready(limits=TerraformLimits(apply_s=3, patience_s=0.5))
+    saved = terraform.plan()
+    thread, raised = in_background(lambda: terraform.apply(saved))
+    wait_for(world.root / "begun")
+    (child,) = live_children(world.root)
+    os.kill(child, signal.SIGSTOP)
+    thread.join()
+    assert "by SIGKILL" in str(raised[0])
+    assert "may lack" in str(raised[0])
+    assert live_children(world.root) == ()
+
+
+WRAPPER = """
+import pathlib, sys, threading
+from immtf.adapters.terraform import TerraformCli
+root, scratch, binary, path = sys.argv[1:]
+terraform = TerraformCli(root=pathlib.Path(root), binary=binary, environment={"PATH": path}, scratch=pathlib.Path(scratch),
+    listen=lambda event: None, cancel=threading.Event())
+terraform.apply(terraform.plan())
+"""
+
+
+def killed_in_mid_apply(world: World) -> None:
+    """Run an apply in a process of its own and SIGKILL that process once the apply is at work."""
+    wrapper = subprocess.Popen(
+        [sys.executable, "-c", WRAPPER, str(world.root), str(world.scratch), BINARY, os.environ["PATH"]],
+        env=child_environment() | {"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    try:
+        wait_for(world.root / "begun")
+    finally:
+        wrapper.send_signal(signal.SIGKILL)
+        wrapper.wait()
+
+
+def test_terraform_goes_on_to_its_end_when_immtf_is_killed(tmp_path: Path) -> None:
+    """F5, F7: with a pipe it would die of SIGPIPE here; the next run waits for it, and finds the state exact."""
+    hcl = SLOW.replace("sleep %s", "for i in 1 2 3 4 5 6; do echo $i; sleep 0.5; done")
+    world = make_world(tmp_path, hcl)
+    terraform = world.ready()
+    killed_in_mid_apply(world)
+    assert len(live_children(world.root)) == 1
+    assert not (world.root / "finished").exists()
+    saved = terraform.plan()
+    assert (world.root / "finished").exists()
+    assert not saved.changed
+    assert [resource.tainted for resource in terraform.state().resources] == [False]
+    assert [event.kind for event in world.events].count("waiting") == 1
+    assert [path.suffix for path in world.scratch.iterdir()] == [".plan"], "what the killed run left is swept, this plan stays"
+
+
+def test_waiting_for_an_earlier_run_ends_when_asked(tmp_path: Path) -> None:
+    world = make_world(tmp_path, SLOW % 3)
+    terraform = world.ready()
+    killed_in_mid_apply(world)
+    world.cancel.set()
+    with pytest.raises(Interrupted, match="an earlier run"):
+        terraform.plan()
+    wait_for(world.root / "finished")
+
+
+def test_the_state_is_copied_before_each_apply_and_put_back_when_emptied(tmp_path: Path) -> None:
+    """F8."""
+    world = make_world(tmp_path, ONE)
+    first = world.ready()
+    apply_all(first)
+    state, copy = world.root / "terraform.tfstate", world.root / "terraform.tfstate.before-apply"
+    assert not copy.exists(), "there was no state before the first apply"
+    before = state.read_bytes()
+    apply_all(world.cli(variables={"v": "2"}))
+    assert copy.read_bytes() == before
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    state.write_bytes(b"")
+    saved = world.cli().plan()
+    assert state.read_bytes() == before
+    assert not saved.changed
+    assert any("was empty after a killed apply" in event.message for event in world.events)
+
+
+def test_an_empty_state_without_a_copy_is_refused(tmp_path: Path) -> None:
+    """F8: read as "nothing exists" it would make everything a second time."""
+    world = make_world(tmp_path, ONE)
+    terraform = world.ready()
+    (world.root / "terraform.tfstate").write_bytes(b"")
+    with pytest.raises(TerraformFailed, match="the state is empty"):
+        terraform.plan()
+
+
+def test_a_state_that_was_not_saved_is_pushed_before_anything_else(tmp_path: Path) -> None:
+    """F9."""
+    world = make_world(tmp_path, ONE)
+    terraform = world.ready()
+    apply_all(terraform)
+    state = world.root / "terraform.tfstate"
+    newer = json.loads(state.read_text()) | {"serial": 9}
+    (world.root / "errored.tfstate").write_text(json.dumps(newer))
+    with pytest.raises(RunFailed, match="could not save its state") as failed:
+        terraform.plan()
+    assert "state push errored.tfstate" in failed.value.next
+    assert terraform.push_unsaved_state()
+    assert terraform.state().serial == 9
+    assert not terraform.push_unsaved_state()
+    assert not terraform.plan().changed
+
+
+def test_options_from_the_environment_are_left_out_and_named(tmp_path: Path) -> None:
+    world = make_world(tmp_path, ONE)
+    terraform = world.ready(environment={"TF_CLI_ARGS_plan": "-destroy", "TF_CLI_ARGS": "-nonsense", "TF_VAR_v": "5"})
+    assert terraform.plan().data.changes[0].after["triggers_replace"] == "5"
+    assert "TF_CLI_ARGS, TF_CLI_ARGS_plan not handed on" in world.events[0].message
+
+
+def test_a_missing_program_is_named(tmp_path: Path) -> None:
+    world = make_world(tmp_path, ONE)
+    terraform = TerraformCli(
+        root=world.root,
+        binary=tmp_path / "nosuch",
+        environment={},
+        scratch=world.scratch,
+        listen=world.events.append,
+        cancel=world.cancel,
+    )
+    with pytest.raises(ToolMissing, match="can't start .*nosuch"):
+        terraform.version()
+
+
+def test_the_version(tmp_path: Path) -> None:
+    assert make_world(tmp_path, ONE).cli().version().startswith("1.")

@@ -1,0 +1,105 @@
+"""The cloud's port over the simulation, which refuses what EC2 refuses and answers before a thing has happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from immtf.errors import CloudFailed
+from immtf.model.cloud import Attachment, Instance, Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from tests.fakes.simulation import SimInstance, SimVolume, SimWorld
+
+TAGS = {"immtf:block": "consul", "immtf:environment": "sim"}
+
+
+@dataclass
+class FakeCloud:
+    """Satisfies `immtf.run.ports.Cloud`."""
+
+    sim: SimWorld
+
+    def instances(self, ids: Collection[str]) -> Mapping[str, Instance]:
+        wanted = _ids(ids)
+        return self.sim.calls.do(
+            "cloud.instances", lambda: {key: _instance(item) for key, item in self.sim.instances.items() if key in wanted}
+        )
+
+    def tagged(self, tags: Mapping[str, str]) -> Sequence[Instance]:
+        assert tags, "without tags this would be every instance there is"
+        return self.sim.calls.do("cloud.tagged", lambda: [item for item in self._there() if tags.items() <= item.tags.items()])
+
+    def volumes(self, ids: Collection[str]) -> Mapping[str, Volume]:
+        wanted = _ids(ids)
+        return self.sim.calls.do(
+            "cloud.volumes", lambda: {key: _volume(item) for key, item in self.sim.volumes.items() if key in wanted}
+        )
+
+    def stop(self, instance_id: str) -> None:
+        self.sim.calls.do("cloud.stop", lambda: self._stop(instance_id))
+
+    def start(self, instance_id: str) -> None:
+        self.sim.calls.do("cloud.start", lambda: self._start(instance_id))
+
+    def detach(self, volume_id: str, instance_id: str) -> None:
+        self.sim.calls.do("cloud.detach", lambda: self._detach(volume_id, instance_id))
+
+    def _there(self) -> list[Instance]:
+        return [_instance(item) for item in self.sim.instances.values() if item.state != "terminated"]
+
+    def _stop(self, instance_id: str) -> None:
+        item = self._item(instance_id)
+        if item.state in {"stopped", "stopping"}:
+            return
+        _only_in(item, "running")
+        self.sim.away(item.node, "a stop")
+        self.sim.stop(item)
+
+    def _start(self, instance_id: str) -> None:
+        item = self._item(instance_id)
+        if item.state in {"running", "pending"}:
+            return
+        _only_in(item, "stopped")
+        self.sim.start(item)
+
+    def _detach(self, volume_id: str, instance_id: str) -> None:
+        item, volume = self._item(instance_id), self.sim.volumes.get(volume_id)
+        if volume is None:
+            raise CloudFailed(f"the volume {volume_id} does not exist", code="InvalidVolume.NotFound")
+        if not volume.owner:
+            raise CloudFailed(f"{volume_id} is available", code="IncorrectState")
+        if volume.owner != instance_id:
+            raise CloudFailed(f"{volume_id} is not attached to {instance_id}", code="InvalidAttachment.NotFound")
+        if volume.tie != "attached":
+            raise CloudFailed(f"{volume_id} is {volume.tie}", code="IncorrectState")
+        self.sim.detach(volume, item)
+
+    def _item(self, instance_id: str) -> SimInstance:
+        item = self.sim.instances.get(instance_id)
+        if item is None:
+            raise CloudFailed(f"the instance {instance_id} does not exist", code="InvalidInstanceID.NotFound")
+        return item
+
+
+def _ids(ids: Collection[str]) -> frozenset[str]:
+    assert not isinstance(ids, str), "one id is not a collection of ids"
+    assert "" not in ids, "an empty id was asked for"
+    return frozenset(ids)
+
+
+def _only_in(item: SimInstance, state: str) -> None:
+    if item.state != state:
+        raise CloudFailed(f"{item.instance_id} is {item.state}", code="IncorrectInstanceState")
+
+
+def _instance(item: SimInstance) -> Instance:
+    tags = {**TAGS, "immtf:cluster": "server", "immtf:node": item.node}
+    return Instance(item.instance_id, item.state, item.image, item.zone, "" if item.state == "terminated" else item.address, tags)
+
+
+def _volume(item: SimVolume) -> Volume:
+    ties = (Attachment(item.owner, "/dev/xvdf", item.tie, delete_on_termination=False),) if item.owner else ()
+    return Volume(item.volume_id, "in-use" if ties else "available", item.zone, 10, ties)

@@ -1,0 +1,255 @@
+"""A simulated cloud with a clustered service in it, which watches over what may never happen.
+
+Instances, volumes and servers behave as measured on the real ones: a stop takes time, a guest waits for its volume, mounts it
+and starts its server, a server catches up before it is healthy, and a group without a majority has no leader. The ports over it
+(`cloud`, `terraform`, `guest`, `service`) only translate. Whatever changes the world through a port passes `away` or `attach`, where the
+invariants stand: a broken one raises `Violation`, whoever is to blame.
+
+- No volume is ever deleted, and none is attached twice or pulled out by force.
+- A node is taken away only while every other node is healthy, and never more nodes are away than quorum allows.
+- No node has two live instances.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tests.fakes.calls import Calls
+from tests.fakes.clock import VirtualClock
+from tests.fakes.raft import SimRaft
+
+ImageKind = Literal["good", "formats", "never-joins", "root-disk"]
+OLD, NEW = "ami-old", "ami-new"
+MOUNT = "/var/lib/consul"
+GONE = ("shutting-down", "terminated")
+
+
+class Violation(AssertionError):
+    """Something happened that may never happen."""
+
+
+@dataclass
+class Times:
+    """How long things take, in virtual seconds."""
+
+    stop: float = 5.0
+    terminate: float = 10.0
+    create: float = 10.0
+    move: float = 2.0
+    boot: float = 2.0
+    plan: float = 2.0
+
+
+@dataclass
+class SimVolume:
+    """A data volume. `filesystem` "" is a blank disk; `identity` is the server's own, kept in its data."""
+
+    volume_id: str
+    node: str
+    zone: str
+    filesystem: str = ""
+    mark: str = ""
+    identity: str = ""
+    owner: str = ""
+    tie: str = ""
+
+
+@dataclass
+class SimInstance:
+    """A machine of a node. `agent` answers commands; `mounted` and `serving` tell how far its boot got."""
+
+    instance_id: str
+    node: str
+    image: str
+    zone: str
+    address: str
+    state: str = "pending"
+    boots: int = 0
+    agent: bool = False
+    mounted: bool = False
+    serving: bool = False
+
+    @property
+    def live(self) -> bool:
+        return self.state not in GONE
+
+
+@dataclass
+class Row:
+    """One object in Terraform's state: whose it is, and its cloud id (an attachment has its two ends)."""
+
+    node: str
+    kind: Literal["aws_instance", "aws_ebs_volume", "aws_volume_attachment"]
+    identity: str
+    volume: str = ""
+    tainted: bool = False
+
+
+@dataclass
+class SimWorld:
+    """Everything there is. `allowed` nodes may be away at once; `wanted` is the image that Terraform's variables name."""
+
+    keys: tuple[str, ...]
+    wanted: str = NEW
+    prune: bool = False
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    calls: Calls = field(default_factory=Calls)
+    times: Times = field(default_factory=Times)
+    images: dict[str, ImageKind] = field(default_factory=lambda: {OLD: "good", NEW: "good"})
+    instances: dict[str, SimInstance] = field(default_factory=dict)
+    volumes: dict[str, SimVolume] = field(default_factory=dict)
+    state: dict[str, Row] = field(default_factory=dict)
+    serial: int = 1
+    made: int = 0
+    taken: list[str] = field(default_factory=list)
+    raft: SimRaft = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.raft = SimRaft(self.clock, prune=self.prune)
+
+    def zone(self, key: str) -> str:
+        return f"eu-west-1{'abc'[self.keys.index(key) % 3]}"
+
+    def address(self, key: str) -> str:
+        return f"10.0.{self.keys.index(key) % 3}.{11 + self.keys.index(key)}"
+
+    def new_id(self, prefix: str) -> str:
+        self.made += 1
+        return f"{prefix}-{self.made:04d}"
+
+    def live(self, key: str) -> list[SimInstance]:
+        """Return the instances of a node that are not on their way out."""
+        return [item for item in self.instances.values() if item.node == key and item.live]
+
+    def healthy(self, key: str) -> bool:
+        """Return whether a node truly serves: its own server, voting and caught up, under a leader."""
+        return any(item.serving for item in self.live(key)) and self.raft.healthy(self.address(key))
+
+    def away(self, key: str, why: str) -> None:
+        """Hold the rules before a node that may be serving is taken away by immtf."""
+        if not any(item.serving for item in self.live(key)):
+            return
+        sick = [other for other in self.keys if other != key and not self.healthy(other)]
+        if sick:
+            raise Violation(f"{why} of {key} while {', '.join(sick)} is not healthy")
+        self.taken.append(key)
+
+    def check(self) -> None:
+        """Hold what must be true at any moment."""
+        for key in self.keys:
+            if len(self.live(key)) > 1:
+                raise Violation(f"two live instances of {key}")
+        for volume in self.volumes.values():
+            if volume.tie and not volume.owner:
+                raise Violation(f"{volume.volume_id} hangs on nothing")
+
+    def launch(self, key: str, image: str) -> SimInstance:
+        """Make an instance; it runs after a while and then boots."""
+        item = SimInstance(self.new_id("i"), key, image, self.zone(key), self.address(key))
+        self.instances[item.instance_id] = item
+        self.check()
+        self.clock.after(self.times.create, lambda: self._run(item, "pending"))
+        return item
+
+    def start(self, item: SimInstance) -> None:
+        """Start a stopped instance."""
+        item.state = "pending"
+        self.clock.after(self.times.create, lambda: self._run(item, "pending"))
+
+    def stop(self, item: SimInstance) -> None:
+        """Stop a running instance; it takes its time."""
+        self._silence(item)
+        item.state = "stopping"
+        self.clock.after(self.times.stop, lambda: self._become(item, "stopping", "stopped"))
+
+    def terminate(self, item: SimInstance) -> None:
+        """Terminate an instance; what hangs on it comes loose when it is gone."""
+        self._silence(item)
+        item.state = "shutting-down"
+        self.clock.after(self.times.terminate, lambda: self._vanish(item))
+
+    def attach(self, volume: SimVolume, item: SimInstance) -> None:
+        """Attach a free volume; the caller has asked whether it is free, the rule stands here again."""
+        if volume.owner:
+            raise Violation(f"{volume.volume_id} of {volume.node} would hang on {volume.owner} and {item.instance_id}")
+        volume.owner, volume.tie = item.instance_id, "attaching"
+        self.clock.after(self.times.move, lambda: self._tie(volume, item, "attaching", "attached"))
+
+    def detach(self, volume: SimVolume, item: SimInstance) -> None:
+        """Detach a volume; in a running guest that has it mounted it stays `busy`, as a real one does."""
+        if item.state == "running" and item.mounted:
+            volume.tie = "busy"
+            return
+        volume.tie = "detaching"
+        self.clock.after(self.times.move, lambda: self._loose(volume, item))
+
+    def on(self, item: SimInstance) -> SimVolume | None:
+        """Return the volume that is attached to an instance."""
+        return next((volume for volume in self.volumes.values() if volume.owner == item.instance_id and volume.tie in {"attached", "busy"}), None)
+
+    def kill_server(self, key: str) -> None:
+        """Let the server process of a node die; its instance runs on."""
+        for item in self.live(key):
+            item.serving = False
+            self.raft.down(item.address)
+
+    def revive_server(self, key: str) -> None:
+        """Let a dead server process come up again."""
+        for item in self.live(key):
+            volume = self.on(item)
+            if item.mounted and volume is not None and not item.serving:
+                item.serving = True
+                self.raft.up(item.address, volume.identity)
+
+    def _run(self, item: SimInstance, before: str) -> None:
+        if item.state == before:
+            item.state = "running"
+            item.boots += 1
+            self._boot(item, item.boots)
+
+    def _become(self, item: SimInstance, before: str, after: str) -> None:
+        if item.state == before:
+            item.state = after
+
+    def _vanish(self, item: SimInstance) -> None:
+        item.state = "terminated"
+        for volume in self.volumes.values():
+            if volume.owner == item.instance_id:
+                volume.owner = volume.tie = ""
+
+    def _silence(self, item: SimInstance) -> None:
+        if item.serving:
+            self.raft.down(item.address)
+        item.agent = item.mounted = item.serving = False
+
+    def _tie(self, volume: SimVolume, item: SimInstance, before: str, after: str) -> None:
+        if volume.owner == item.instance_id and volume.tie == before:
+            volume.tie = after
+
+    def _loose(self, volume: SimVolume, item: SimInstance) -> None:
+        if volume.owner == item.instance_id and volume.tie == "detaching":
+            volume.owner = volume.tie = ""
+
+    def _boot(self, item: SimInstance, boot: int) -> None:
+        """Go on with a boot: the agent first, then the volume as soon as it is there, then the server on it."""
+        if item.state != "running" or item.boots != boot or item.serving:
+            return
+        item.agent = True
+        kind, volume = self.images[item.image], self.on(item)
+        if kind == "root-disk":
+            self._serve(item, self.new_id("server"))
+        elif volume is None:
+            self.clock.after(1.0, lambda: self._boot(item, boot))
+        else:
+            if not volume.filesystem or kind == "formats":
+                volume.filesystem, volume.mark, volume.identity = self.new_id("fs"), "", self.new_id("server")
+            item.mounted = True
+            if kind != "never-joins":
+                identity = volume.identity
+                self.clock.after(self.times.boot, lambda: item.boots == boot and item.mounted and self._serve(item, identity))
+
+    def _serve(self, item: SimInstance, identity: str) -> None:
+        if not item.serving and item.state == "running":
+            item.serving = True
+            self.raft.up(item.address, identity)
