@@ -35,7 +35,7 @@ def main() -> None:
     """Run the command line and exit with its code."""
     try:
         code = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
+    except click.Abort:
         click.echo("immtf: stopped before anything was begun", err=True)
         code = ExitCode.INTERRUPTED
     except click.ClickException as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import rich_click as click
 
@@ -100,12 +100,13 @@ VARIABLES = (
 )
 
 
-def shared(*options: Callable[[F], F]) -> Callable[[F], F]:
+def shared(*options: Callable[[Any], Any]) -> Callable[[F], F]:
     """Return a decorator that puts the options on a command, in this order."""
 
     def decorate(function: F) -> F:
+        decorated: Any = function
         for item in reversed((BLOCK, *options, *LAB, *VARIABLES, OUTPUT, HOME)):
-            function = item(function)
-        return function
+            decorated = item(decorated)
+        return cast("F", decorated)
 
     return decorate

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from immtf.model.cloud import GONE
 
 if TYPE_CHECKING:
-    from immtf.model.cloud import Instance, Volume
+    from immtf.model.cloud import Attachment, Instance, Volume
     from immtf.model.layout import VolumePlace
     from immtf.model.snapshot import NodeNow
 
@@ -90,20 +90,23 @@ def _decide_volume(place: VolumePlace, volume: Volume | None, instance: Instance
         return Halt(f"volume {place.name} ({place.volume_id or 'no id'}) can't be found", "find the volume before anything else is touched")
     if volume.state == "available" and not volume.attachments:
         return Done(f"{volume.volume_id} is available")
-    for tie in volume.attachments:
-        if instance is None or tie.instance_id != instance.instance_id:
-            return Halt(
-                f"{volume.volume_id} of this node is {tie.state} to {tie.instance_id}, which is not this node's instance",
-                f"look at {tie.instance_id}; detach the volume by hand if it doesn't belong there",
-            )
-        if instance.state == "running":
-            return Halt(
-                f"{volume.volume_id} is in use in {instance.instance_id}, which runs", "run `immtf upgrade` again: it stops it first"
-            )
-        if tie.state == "attached" and instance.state == "stopped":
-            return Act(f"detach {volume.volume_id} from {instance.instance_id}")
-        return Wait(f"{volume.volume_id} is {tie.state} to {tie.instance_id}, which is {instance.state}")
-    return Wait(f"{volume.volume_id} is {volume.state}")
+    if not volume.attachments:
+        return Wait(f"{volume.volume_id} is {volume.state}")
+    return _decide_tie(volume, volume.attachments[0], instance)
+
+
+def _decide_tie(volume: Volume, tie: Attachment, instance: Instance | None) -> Decision:
+    """Decide what to do about a volume that is tied to an instance."""
+    if instance is None or tie.instance_id != instance.instance_id:
+        return Halt(
+            f"{volume.volume_id} of this node is {tie.state} to {tie.instance_id}, which is not this node's instance",
+            f"look at {tie.instance_id}; detach the volume by hand if it doesn't belong there",
+        )
+    if instance.state == "running":
+        return Halt(f"{volume.volume_id} is in use in {instance.instance_id}, which runs", "run `immtf upgrade` again: it stops it first")
+    if tie.state == "attached" and instance.state == "stopped":
+        return Act(f"detach {volume.volume_id} from {instance.instance_id}")
+    return Wait(f"{volume.volume_id} is {tie.state} to {tie.instance_id}, which is {instance.state}")
 
 
 def decide_apply(now: NodeNow) -> Decision:
@@ -112,7 +115,8 @@ def decide_apply(now: NodeNow) -> Decision:
         names = ", ".join(f"{stray.instance_id} ({stray.state})" for stray in now.strays)
         return Halt(
             f"an instance tagged as this node's is not in Terraform's state: {names}",
-            f"it was left by an interrupted apply: import it (terraform import '{now.place.instance}' {now.strays[0].instance_id}) or terminate it",
+            "it was left by an interrupted apply: terminate it, "
+            f"or take it in with terraform import '{now.place.instance}' {now.strays[0].instance_id}",
         )
     for place in now.place.volumes:
         volume = now.volumes.get(place.name)

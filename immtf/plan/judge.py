@@ -68,7 +68,7 @@ def judge_node(plan: PlanData, place: NodePlace, layout: Layout, zones: Mapping[
             others, "other-node", f"is another node's, not {place.node}'s", "give each node a module of its own, so that it can be targeted"
         ),
         *_refuse(shared, "shared-change", "belongs to no node", "run upgrade again: shared changes are a stage of their own"),
-        *_node_rules(rows, place, zones),
+        *node_rules(rows, place, zones),
     ]
 
 
@@ -104,7 +104,8 @@ def refuse(refusals: Iterable[Refusal], where: str) -> None:
     )
 
 
-def _node_rules(rows: list[Change], place: NodePlace, zones: Mapping[str, str]) -> list[Refusal]:
+def node_rules(rows: list[Change], place: NodePlace, zones: Mapping[str, str]) -> list[Refusal]:
+    """Return what a node's step may not do to its own node; `zones` as for `judge_node`."""
     instance = [row for row in rows if row.address == place.instance and row.type == INSTANCE]
     kept = {volume.address for volume in place.volumes if volume.volume_id}
     return [

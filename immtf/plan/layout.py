@@ -47,15 +47,15 @@ class _Place:
 def lay_out(block: Block, state: StateData, plan: PlanData | None = None) -> Layout:
     """Return where every node of the block is, from the state and, for nodes still to be made, from a plan.
 
-    Raises `PersonNeeded` where a node's module holds no or several instances, `UsageError` where a volume of the block's file
-    can't be told.
+    Without a plan a node may have no instance: a create or a replacement was interrupted. Raises `PersonNeeded` where a node's
+    module holds several instances, or none with what the plan adds; `UsageError` where a volume of the block's file can't be told.
     """
     places = _places(state, plan)
     nodes: dict[NodeId, NodePlace] = {}
     for cluster in block.clusters.values():
         for (key, target), found in sorted(_by_node(cluster, places).items()):
             node = NodeId(cluster.name, key)
-            nodes[node] = _node_place(node, target, found, cluster)
+            nodes[node] = _node_place(node, target, found, cluster, planned=plan is not None)
     return Layout(nodes)
 
 
@@ -93,20 +93,20 @@ def _by_node(cluster: Cluster, places: Iterable[_Place]) -> Mapping[tuple[str, s
     return {key: group for key, group in found.items() if any(place.type == INSTANCE for place in group)}
 
 
-def _node_place(node: NodeId, target: str, found: list[_Place], cluster: Cluster) -> NodePlace:
+def _node_place(node: NodeId, target: str, found: list[_Place], cluster: Cluster, *, planned: bool) -> NodePlace:
     instances = [place for place in found if place.type == INSTANCE and not place.deposed]
-    if len(instances) != 1:
+    if len(instances) > 1 or (planned and not instances):
         what = f"holds {len(instances)} instances; a node has exactly one" + "".join(f", {place.address}" for place in instances)
         raise PersonNeeded(what, where=target or str(node), next="give every node a module of its own with one aws_instance in it")
-    instance = instances[0]
+    instance = instances[0] if instances else None
     return NodePlace(
         node=node,
         targets=(target,) if target else tuple(sorted(place.address for place in found)),
-        instance=instance.address,
-        instance_id=instance.identity,
+        instance=instance.address if instance else "",
+        instance_id=instance.identity if instance else "",
         addresses=frozenset(place.address for place in found),
         volumes=_volumes(node, [place for place in found if place.type == VOLUME and not place.deposed], cluster),
-        tainted=instance.tainted,
+        tainted=instance is not None and instance.tainted,
         deposed=any(place.deposed for place in found),
     )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from immtf.model.snapshot import ChangeKind, NodeChange
-from immtf.plan.judge import Refusal, acting, hard_rules
+from immtf.plan.judge import Refusal, acting, hard_rules, node_rules
 from immtf.plan.layout import ATTACHMENT
 
 if TYPE_CHECKING:
@@ -32,8 +32,12 @@ class Sorted:
     refusals: tuple[Refusal, ...]
 
 
-def sort_plan(plan: PlanData, layout: Layout) -> Sorted:
-    """Sort the rows of a full plan by node; rows of no node are shared."""
+def sort_plan(plan: PlanData, layout: Layout, zones: Mapping[NodeId, Mapping[str, str]] | None = None) -> Sorted:
+    """Sort the rows of a full plan by node; rows of no node are shared.
+
+    `zones` maps each node's volume ids to their availability zones, so that what a node's own step would refuse is refused
+    before the first node is touched.
+    """
     rows: dict[NodeId, list[Change]] = defaultdict(list)
     shared = []
     for change in acting(plan):
@@ -44,8 +48,9 @@ def sort_plan(plan: PlanData, layout: Layout) -> Sorted:
             rows[owner].append(change)
     nodes = {node: _node_change(layout.nodes[node], found) for node, found in rows.items()}
     removed = [node for node, change in nodes.items() if change.kind is ChangeKind.REMOVE]
-    refusals = [*hard_rules(plan), *_refuse_removed(removed, layout)]
-    return Sorted(nodes=nodes, shared=tuple(shared), outputs=plan.outputs_changed, refusals=tuple(refusals))
+    own = [refusal for node, found in rows.items() for refusal in node_rules(found, layout.nodes[node], (zones or {}).get(node, {}))]
+    refusals = (*hard_rules(plan), *_refuse_removed(removed, layout), *own)
+    return Sorted(nodes=nodes, shared=tuple(shared), outputs=plan.outputs_changed, refusals=refusals)
 
 
 def _node_change(place: NodePlace, rows: list[Change]) -> NodeChange:

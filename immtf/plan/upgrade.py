@@ -61,8 +61,8 @@ def make_plan(
     for cluster in block.clusters.values():
         nodes = {node: now for node, now in snapshot.nodes.items() if node.cluster == cluster.name}
         _refuse_too_few(cluster, nodes, snapshot)
-        for node in sorted(nodes, key=lambda item: _rank(item, snapshot)):
-            works.append(_work(cluster, node, snapshot, versions, chosen=not only or node in only))
+        order = sorted(nodes, key=lambda item: _rank(item, snapshot))
+        works += [_work(cluster, node, snapshot, versions, chosen=not only or node in only) for node in order]
     return UpgradePlan(works=tuple(works), shared=snapshot.shared, image=image, outputs=snapshot.outputs)
 
 
@@ -82,12 +82,17 @@ def _has_volumes(now: NodeNow) -> bool:
 
 
 def is_sick(node: NodeId, snapshot: Snapshot) -> bool:
-    """Return whether a service that could be asked says that this node isn't healthy."""
+    """Return whether a node does not answer, or a service that could be asked says that it isn't healthy.
+
+    This decides the order only. A health that is not known yet (a leader just elected) is a matter for the gates.
+    """
     view = snapshot.services.get(node.cluster)
-    if view is None or view.problem:
+    if view is None:
         return False
     peer, answer = view.peer(node), view.answers.get(node)
-    return peer is None or peer.healthy is not True or answer is None or bool(answer.problem)
+    if answer is None or answer.problem:
+        return True
+    return not view.problem and (peer is None or peer.healthy is False)
 
 
 def action_of(now: NodeNow, change: NodeChange) -> str:
@@ -104,9 +109,10 @@ def steps_of(node: NodeId, action: str) -> tuple[Step, ...]:
         case "replace" | "rebuild" | "attach":
             before: tuple[Step, ...] = (SpareNode(node), MarkVolumes(node), HandOver(node))
             away: tuple[Step, ...] = () if action == "attach" else (StopNode(node), DetachVolumes(node))
-            return (*before, *away, ApplyNode(node), *prove)
+            back: tuple[Step, ...] = (StartNode(node),) if action == "attach" else ()
+            return (*before, *away, ApplyNode(node), *back, *prove)
         case "update":
-            return (SpareNode(node), MarkVolumes(node), HandOver(node), ApplyNode(node), *prove)
+            return (SpareNode(node), MarkVolumes(node), HandOver(node), ApplyNode(node), StartNode(node), *prove)
         case "create":
             return (ApplyNode(node), MarkVolumes(node), *prove)
         case "start":
@@ -120,9 +126,10 @@ def _refuse_too_few(cluster: Cluster, nodes: Mapping[NodeId, NodeNow], snapshot:
     members = sum(snapshot.change(node).kind is not ChangeKind.CREATE for node in nodes)
     allowed = may_be_away(members, cluster.max_unavailable)
     touched = [node for node, now in nodes.items() if action_of(now, snapshot.change(node)) != "skip"]
-    if len(away) > max(allowed, 0) and away:
+    mendable = min(allowed, 1)  # nodes are mended one at a time, and the others have to be whole meanwhile
+    if len(away) > mendable:
         raise PersonNeeded(
-            f"{len(away)} of {members} nodes are away ({', '.join(map(str, away))}); at most {allowed} may be",
+            f"{len(away)} of {members} nodes are away ({', '.join(map(str, away))}); at most {mendable} may be",
             where=f"cluster {cluster.name}",
             next="bring nodes back by hand until at most that many are away, then run `immtf upgrade` again",
         )

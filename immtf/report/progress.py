@@ -60,6 +60,11 @@ class Progress:
     nodes: dict[str, NodeProgress] = field(default_factory=dict)
     probe: ProbeReported | None = None
 
+    @property
+    def busy(self) -> bool:
+        """Whether a stage, a node or a step is in progress. What Terraform says outside of them is no work of ours."""
+        return bool(self.stage) or any(node.state == "working" or node.step for node in self.nodes.values())
+
     def take(self, event: Event, at: datetime) -> None:
         """Fold one event in."""
         self.began = self.began or at
@@ -67,6 +72,8 @@ class Progress:
             self._take_node(event, at)
         elif isinstance(event, e.StepStarted | e.StepWaited | e.StepFinished | e.StepSkipped | e.GateAsked | e.TerraformTold):
             self._take_step(event, at)
+        elif isinstance(event, e.RunFinished):
+            self._end()
         else:
             self._take_run(event, at)
 
@@ -74,6 +81,13 @@ class Progress:
         """Return a node's progress, which begins with the first word of it."""
         name = plain(name)
         return self.nodes.setdefault(name, NodeProgress(name))
+
+    def _end(self) -> None:
+        """Nothing is in progress any more; a halted run leaves its stage and its step open."""
+        self.stage = ""
+        for node in self.nodes.values():
+            node.rest()
+            node.state = "halted" if node.state == "working" else node.state
 
     def _take_run(self, event: Event, at: datetime) -> None:
         match event:

@@ -2,7 +2,8 @@
 
 Where the stream is no terminal nothing is ever redrawn, whatever the environment asks for (`FORCE_COLOR` makes rich take a CI
 log for a terminal and write every frame into it): then waits are told as thinned lines.
-The live region rests after a plan or a status has been shown, until the next event, so that a question can be asked below it.
+The live region is there only while a stage, a node or a step is in progress: between them a question can be asked, and data can
+be printed to stdout on the same terminal.
 A halt is shown after the summary: the next command is what should be seen last.
 """
 
@@ -95,21 +96,20 @@ class TextReader:
                 self._console.print(_header(event))
             case e.PlanMade():
                 self._node_width = min(24, max((len(row.node) for row in event.rows), default=8))
-                self._rest()
-                self._console.print("", plan_table(event.rows, event.shared, event.image), "", sep="\n")
+                self._console.print(plan_table(event.rows, event.shared, event.image), "", sep="\n")
             case e.StatusTaken():
-                self._rest()
-                self._console.print("", status_table(event.rows, event.unfinished), "", sep="\n")
+                self._console.print(status_table(event.rows, event.unfinished), "", sep="\n")
             case e.RunHalted():
                 self._halt = event
             case e.RunFinished():
                 self._rest()
-                self._console.print(summary_table(event))
+                self._console.print("", summary_table(event), sep="\n")
                 self.close()
+            case _ if self._stays(event, at, within_step=within_step):
+                self._console.print(self._line(entry(event), at))
             case _:
-                self._go_on()
-                if self._stays(event, at, within_step=within_step):
-                    self._console.print(self._line(entry(event), at))
+                pass
+        self._follow()
 
     def close(self) -> None:
         """Take the live region away, give the cursor back, and show a halt that was not shown yet."""
@@ -153,8 +153,11 @@ class TextReader:
         )
         return line
 
-    def _go_on(self) -> None:
-        if self._wants_live and self._live is None:
+    def _follow(self) -> None:
+        """Show the region while something is in progress, and take it away when nothing is."""
+        if not self._progress.busy:
+            self._rest()
+        elif self._wants_live and self._live is None:
             self._live = Live(
                 _Region(self._drawn),
                 console=self._console,

@@ -1,6 +1,7 @@
 """Terraform's part of a step: plan into a file, judge that file, apply that very file.
 
 A plan that went stale in between is made and judged again, a bounded number of times. Nothing is applied that wasn't judged.
+A node that serves has its plan judged once before it is taken away, so that a refusal finds it still serving.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from immtf.errors import PersonNeeded, StalePlan
 from immtf.model.events import PlanJudged, StepStarted
 from immtf.plan.decide import Halt, decide_apply
 from immtf.plan.judge import Refusal, acting, judge_node, refuse
+from immtf.run.world import zones_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from immtf.model.names import NodeId
+    from immtf.model.snapshot import NodeNow
     from immtf.model.terraform import PlanData
     from immtf.run.gates import Patience
     from immtf.run.world import World
@@ -23,23 +26,35 @@ if TYPE_CHECKING:
 ATTEMPTS = 3
 
 
+def rehearse_node(world: World, node: NodeId) -> None:
+    """Judge the plan of a running node's change; raise what would stop its step later. Nothing is applied."""
+    now = world.node(node, strays=True)
+    if now.running:
+        _refuse_halt(now)
+        saved = world.terraform.plan(targets=now.place.targets)
+        refuse(judge_node(saved.data, now.place, world.layout, zones_of(now)), str(node))
+
+
 def apply_node(world: World, node: NodeId, patience: Patience) -> tuple[str, bool]:
     """Apply one node's change. Returns the evidence and whether there was anything to apply."""
     now = world.node(node, strays=True)
-    decision = decide_apply(now)
-    if isinstance(decision, Halt):
-        raise PersonNeeded(decision.reason, where=str(node), next=decision.next)
-    zones = {volume.volume_id: volume.zone for volume in now.volumes.values() if volume}
+    _refuse_halt(now)
     applied = apply_judged(
         world,
         patience,
-        judge=lambda plan: judge_node(plan, world.layout.nodes[node], world.layout, zones),
+        judge=lambda plan: judge_node(plan, world.layout.nodes[node], world.layout, zones_of(now)),
         targets=now.place.targets,
         where=str(node),
         step="ApplyNode",
     )
     instance = world.layout.nodes[node].instance_id
     return (f"applied: {applied} changes, instance {instance}" if applied else "Terraform wants no change"), bool(applied)
+
+
+def _refuse_halt(now: NodeNow) -> None:
+    decision = decide_apply(now)
+    if isinstance(decision, Halt):
+        raise PersonNeeded(decision.reason, where=str(now.node), next=decision.next)
 
 
 def apply_judged(
@@ -52,7 +67,8 @@ def apply_judged(
     targets: Sequence[str] = (),
 ) -> int:
     """Plan, judge and apply; return how many rows were changed. Raises `PlanRefused` before anything is applied."""
-    for attempt in range(1, ATTEMPTS + 1):
+    attempt = 1
+    while True:
         saved = world.terraform.plan(targets=targets)
         if not saved.changed:
             return 0
@@ -65,8 +81,8 @@ def apply_judged(
         except StalePlan:
             if attempt == ATTEMPTS:
                 raise
-            continue
-        finally:
+            attempt += 1
+        else:
             world.survey()
-        return max(len(rows), 1)
-    return 0
+            return max(len(rows), 1)
+        world.survey()

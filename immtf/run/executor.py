@@ -20,7 +20,7 @@ from immtf.model.steps import (
     StartNode,
     StopNode,
 )
-from immtf.run.apply import apply_node
+from immtf.run.apply import apply_node, rehearse_node
 from immtf.run.custody import mark_volumes, prove_volumes
 from immtf.run.gates import check_cancel, settle_questions, spare_questions, wait_for
 from immtf.run.handover import hand_over
@@ -79,6 +79,7 @@ class Executor:
         moves = Moves(self.world, self.patience, self.ledger, self.limits)
         match step:
             case SpareNode(node):
+                rehearse_node(self.world, node)
                 wait_for(spare_questions(self.world, node), self.patience, where=str(node))
                 return "the cluster can spare this node", True
             case MarkVolumes(node):

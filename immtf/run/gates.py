@@ -75,8 +75,11 @@ def _spare(world: World, gate: ConsulGate, node: NodeId) -> Verdict:
 
 
 def _whole(world: World, gate: ConsulGate, cluster: str) -> Verdict:
+    """Judge the service; nodes that are still to be made are not expected yet."""
     view = world.service.view(gate, world.addresses(cluster))
-    return judge_whole(view, gate.expect or len(view.addresses), max_lag=gate.max_lag)
+    missing = sum(node.cluster == cluster for node in world.layout.nodes) - len(view.addresses)
+    expected = gate.expect - missing if gate.expect else len(view.addresses)
+    return judge_whole(view, expected, max_lag=gate.max_lag)
 
 
 def _node_question(world: World, gate: Gate, node: NodeId) -> Question:

@@ -17,11 +17,13 @@ from immtf.run.moves import IN_BETWEEN
 from immtf.run.upgrade import stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from immtf.model.names import NodeId
     from immtf.model.service import ServiceView
     from immtf.model.snapshot import NodeNow
+    from immtf.model.terraform import PlanData
+    from immtf.plan.judge import Refusal
     from immtf.run.gates import Patience
     from immtf.run.ledger import Ledger
     from immtf.run.ports import SavedPlan
@@ -35,8 +37,12 @@ def create(world: World, patience: Patience, ledger: Ledger) -> None:
     """Make what isn't there, wait until every cluster's gates hold, and mark the volumes."""
     world.survey()
     with stage(patience, "create", "Terraform makes what is not there"):
-        layout = world.layout
-        applied = apply_judged(world, patience, judge=lambda plan: judge_create(plan, layout), where=world.block.name, step="Create")
+
+        def judge(plan: PlanData) -> Sequence[Refusal]:
+            world.survey(plan)
+            return judge_create(plan, world.layout)
+
+        applied = apply_judged(world, patience, judge=judge, where=world.block.name, step="Create")
         if not applied:
             patience.emit(Noted("info", "everything is there already"))
     with stage(patience, "settle", "every node's volumes, then every gate"):

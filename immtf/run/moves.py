@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 from immtf.errors import CloudFailed, PersonNeeded
 from immtf.model.events import StepStarted, StepWaited
 from immtf.plan.decide import Act, Done, Halt, Wait, decide_detach, decide_start, decide_stop
-from immtf.run.gates import ask, check_cancel, spare_questions
+from immtf.run.gates import ask, check_cancel, spare_questions, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,11 +102,13 @@ class Moves:
             raise PersonNeeded(f"{reason}, for {elapsed:.0f} s now", where=str(node), next=what_next)
 
     def _stop(self, now: NodeNow) -> None:
-        """Stop the instance, after one more look at the quorum: time has passed since the gate."""
-        for question in spare_questions(self.world, now.node):
-            verdict = ask(question)
-            if not verdict.held:
-                raise PersonNeeded(f"not stopped: {verdict.reason}", where=str(now.node), next="mend that, then run `immtf upgrade` again")
+        """Stop the instance, after one more look at the quorum: time has passed since the gate.
+
+        Where it does not hold, the gate is asked anew: a leader that was just elected knows nobody's health for a moment.
+        """
+        questions = spare_questions(self.world, now.node)
+        if not all(ask(question).held for question in questions):
+            wait_for(questions, self.patience, where=str(now.node))
         self.ledger.gone(str(now.node), self.patience.clock.monotonic())
         if now.instance:
             _ask_cloud(self.world.cloud.stop, now.instance.instance_id)

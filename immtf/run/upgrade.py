@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from immtf.errors import PersonNeeded, PlanRefused
+from immtf.errors import PersonNeeded, PlanRefused, UsageError
 from immtf.model.events import Noted, StageFinished, StageStarted
 from immtf.plan.judge import acting, judge_shared, refuse
 from immtf.plan.upgrade import make_plan
@@ -19,8 +19,10 @@ from immtf.run.apply import apply_judged
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
+    from immtf.model.block import Block
     from immtf.model.cloud import ImageChoice
     from immtf.model.names import NodeId
+    from immtf.model.snapshot import Snapshot
     from immtf.model.steps import UpgradePlan
     from immtf.model.terraform import PlanData
     from immtf.run.executor import Executor
@@ -41,6 +43,7 @@ def prepare(
     world: World, patience: Patience, image: ImageChoice | None, versions: Mapping[str, str], *, only: Collection[NodeId] = ()
 ) -> UpgradePlan:
     """Observe everything and return the plan. Raises `PlanRefused` for what nobody may do, `PersonNeeded` where too few are left."""
+    refuse_unbuilt(world.block)
     with stage(patience, "observe", "Terraform's full plan, the cloud and the service"):
         saved = world.terraform.plan()
         snapshot, parts = world.snapshot(saved.data)
@@ -52,7 +55,31 @@ def prepare(
                 where=f"block {world.block.name}",
                 next="check `nodes:` in immtf.yaml, or make the environment first with `immtf create`",
             )
+        _refuse_lost_volumes(snapshot)
         return make_plan(world.block, snapshot, image, versions, only=only)
+
+
+def refuse_unbuilt(block: Block) -> None:
+    """Refuse what the block's file may say and this version doesn't do yet, before anything is touched."""
+    for cluster in block.clusters.values():
+        if cluster.strategy != "replace":
+            what = f"cluster {cluster.name}: strategy {cluster.strategy} is not built yet"
+            raise UsageError(what, where=str(block.file), next="use strategy: replace")
+    if block.on_failure != "halt":
+        raise UsageError(f"on_failure: {block.on_failure} is not built yet", where=str(block.file), next="use on_failure: halt")
+
+
+def _refuse_lost_volumes(snapshot: Snapshot) -> None:
+    """Refuse to begin while a volume that the state names can't be found in the cloud."""
+    lost = [
+        f"{place.name} of {node} ({place.volume_id})"
+        for node, now in sorted(snapshot.nodes.items())
+        for place in now.place.volumes
+        if place.volume_id and now.volumes.get(place.name) is None
+    ]
+    if lost:
+        what = f"volumes that can't be found: {', '.join(lost)}"
+        raise PersonNeeded(what, where="the cloud", next="look for them (another region? deleted?) before anything is touched")
 
 
 @dataclass(frozen=True)

@@ -45,18 +45,20 @@ class World:
     knock: Knock
     tags: Mapping[str, str] = field(default_factory=dict)
     layout: Layout = field(default_factory=Layout)
+    full_plan: PlanData | None = None
 
     def survey(self, plan: PlanData | None = None) -> None:
-        """Read the state (and, for nodes still to be made, a plan) and lay the nodes out anew."""
-        self.layout = lay_out(self.block, self.terraform.state(), plan)
+        """Read the state and lay the nodes out anew. Nodes still to be made are told by the last full plan that was given."""
+        self.full_plan = plan or self.full_plan
+        self.layout = lay_out(self.block, self.terraform.state(), self.full_plan)
 
     def cluster(self, node: NodeId) -> Cluster:
         """Return the cluster that a node belongs to."""
         return self.block.clusters[node.cluster]
 
     def members(self, cluster: str) -> list[NodeId]:
-        """Return the nodes of a cluster, sorted."""
-        return sorted(node for node in self.layout.nodes if node.cluster == cluster)
+        """Return the nodes of a cluster, sorted, without those that were never made yet: nobody can expect them to serve."""
+        return sorted(node for node, place in self.layout.nodes.items() if node.cluster == cluster and _is_made(place))
 
     def nodes(self) -> dict[NodeId, NodeNow]:
         """Return every node now, in two calls to the cloud, without asking any instance."""
@@ -98,9 +100,9 @@ class World:
         return parse_facts(output, mounts) if code == 0 else GuestFacts(problem=f"asking {instance.instance_id} ended with {code}")
 
     def addresses(self, cluster: str) -> dict[NodeId, str]:
-        """Return the private address of each node of a cluster; "" where it has no instance."""
+        """Return the private address of each member of a cluster; "" where it has no instance."""
         nodes = self.nodes()
-        return {node: now.instance.address if now.alive and now.instance else "" for node, now in nodes.items() if node.cluster == cluster}
+        return {node: _address(nodes[node]) for node in self.members(cluster)}
 
     def view(self, cluster: str) -> ServiceView | None:
         """Ask the cluster's service, or return None where its gates speak to none."""
@@ -110,9 +112,11 @@ class World:
     def snapshot(self, plan: PlanData) -> tuple[Snapshot, Sorted]:
         """Return the whole world against a full plan of Terraform, and that plan sorted."""
         self.survey(plan)
-        parts = sort_plan(plan, self.layout)
+        nodes = self.nodes()
+        zones = {node: zones_of(now) for node, now in nodes.items()}
+        parts = sort_plan(plan, self.layout, zones)
         services = {name: view for name in self.block.clusters if (view := self.view(name)) is not None}
-        return Snapshot(self.nodes(), parts.nodes, services, parts.shared, parts.outputs), parts
+        return Snapshot(nodes, parts.nodes, services, parts.shared, parts.outputs), parts
 
     def _strays(self, place: NodePlace) -> tuple[Instance, ...]:
         if not self.tags:
@@ -120,6 +124,19 @@ class World:
         tags = {**self.tags, "immtf:cluster": place.node.cluster, "immtf:node": place.node.key}
         found = self.cloud.tagged(tags)
         return tuple(item for item in found if item.instance_id != place.instance_id and item.state not in GONE)
+
+
+def _is_made(place: NodePlace) -> bool:
+    return bool(place.instance_id) or any(volume.volume_id for volume in place.volumes)
+
+
+def _address(now: NodeNow) -> str:
+    return now.instance.address if now.alive and now.instance else ""
+
+
+def zones_of(now: NodeNow) -> dict[str, str]:
+    """Return the availability zone of each volume of a node, by the volume's id."""
+    return {volume.volume_id: volume.zone for volume in now.volumes.values() if volume}
 
 
 def consul_gate(cluster: Cluster) -> ConsulGate | None:

@@ -57,8 +57,8 @@ class Lab:
 
     def client(self, service: Any) -> Any:
         config = Config(retries={"max_attempts": 0}, connect_timeout=5, read_timeout=20)
-        keys = {"aws_access_key_id": "lab", "aws_secret_access_key": "lab"}
-        return SESSION.client(service, region_name=REGION, endpoint_url=self.url, config=config, **keys)
+        make: Any = SESSION.client
+        return make(service, region_name=REGION, endpoint_url=self.url, config=config, aws_access_key_id="lab", aws_secret_access_key="lab")
 
     def run(self, **more: Any) -> str:
         wanted: dict[str, Any] = {"ImageId": self.image, "MinCount": 1, "MaxCount": 1, "SubnetId": self.subnet} | more

@@ -6,7 +6,6 @@ import os
 import shutil
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +14,7 @@ from immtf.adapters.terraform import TerraformCli, TerraformEvent, TerraformLimi
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 BINARY = shutil.which("terraform") or shutil.which("tofu") or ""
 needs_terraform = pytest.mark.skipif(not BINARY, reason="neither terraform nor tofu is on the path")

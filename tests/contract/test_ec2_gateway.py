@@ -153,7 +153,10 @@ def test_a_busy_volume_is_free_when_it_is_forced(lab: Lab) -> None:
 
 
 def test_volumes_go_with_their_instance_only_where_so_told(lab: Lab) -> None:
-    disks = [{"DeviceName": "/dev/xvdg", "Ebs": {"VolumeSize": 1, "DeleteOnTermination": True}}, {"DeviceName": "/dev/xvdh", "Ebs": {"VolumeSize": 1}}]
+    disks = [
+        {"DeviceName": "/dev/xvdg", "Ebs": {"VolumeSize": 1, "DeleteOnTermination": True}},
+        {"DeviceName": "/dev/xvdh", "Ebs": {"VolumeSize": 1}},
+    ]
     instance_id, kept = lab.running(BlockDeviceMappings=disks), lab.volume()
     lab.attached(kept, instance_id)
     own = {disk["DeviceName"]: disk["Ebs"]["VolumeId"] for disk in lab.instance(instance_id)["BlockDeviceMappings"]}

@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.contract.terraform_world import BINARY, World, apply_all, child_environment, make_world, needs_terraform
 
 from immtf.adapters.terraform import RunFailed, StateLocked, TerraformCli, TerraformLimits, live_children
 from immtf.errors import Interrupted, StalePlan, TerraformFailed, ToolMissing
 from immtf.model.terraform import SENSITIVE
+from tests.contract.terraform_world import BINARY, World, apply_all, child_environment, make_world, needs_terraform
 
 pytestmark = [pytest.mark.terraform, needs_terraform]
 
@@ -335,7 +335,7 @@ def test_a_missing_program_is_named(tmp_path: Path) -> None:
         listen=world.events.append,
         cancel=world.cancel,
     )
-    with pytest.raises(ToolMissing, match="can't start .*nosuch"):
+    with pytest.raises(ToolMissing, match=r"can't start .*nosuch"):
         terraform.version()
 
 

@@ -36,12 +36,13 @@ class FakeRuntime:
     """Satisfies `immtf.lab.runtime.Runtime`.
 
     `log` holds every call as words. `hold(operation)` makes calls of that name wait until the block ends; `entered` tells when one
-    does. `answers` says what `execute` gives. Two calls about one instance at the same time are a fault and are kept in `faults`.
+    does. Operations in `broken` fail. `answers` says what `execute` gives. Two calls about one instance at the same time are a fault and are kept in `faults`.
     """
 
     images: set[str] = field(default_factory=set)
     log: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
     answers: Callable[[str, str], Executed] = field(default=lambda _instance, _script: Executed(0, "", ""))
     volumes: dict[str, _Volume] = field(default_factory=dict)
     guests: dict[str, _Instance] = field(default_factory=dict)
@@ -218,6 +219,8 @@ class FakeRuntime:
             self.entered[operation].set()
             if gate is not None and not gate.wait(HOLD_LIMIT_S):
                 raise RuntimeFailed(f"{operation} was held for too long")
+            if operation in self.broken:
+                raise RuntimeFailed(f"{operation} is broken")
             with self._lock:
                 yield
         finally:

@@ -88,5 +88,5 @@ def generated_files(root_module: Path, override: Mapping[str, Any]) -> dict[str,
 
 
 def _aliased(settings: Mapping[str, Any], alias: str) -> dict[str, Any]:
-    """An aliased block has a region of its own, for which it was made."""
+    """Return the settings for an aliased block, which keeps the region it was made for."""
     return {**{name: value for name, value in settings.items() if name != "region"}, "alias": alias}

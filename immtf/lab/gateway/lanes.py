@@ -37,7 +37,7 @@ class Lanes:
             self._waiting[lane] = deque([job])
             thread = threading.Thread(target=self._run, args=(lane,), name=f"lane {lane}", daemon=True)
             self._threads.add(thread)
-        thread.start()
+            thread.start()
 
     def idle(self, lane: str) -> bool:
         """Tell whether no job of the lane runs or waits."""

@@ -52,7 +52,7 @@ class Call:
     @property
     def name(self) -> str:
         """Service and action, as they are counted: `ec2.RunInstances`."""
-        return f"{self.service}.{self.action}"
+        return f"{self.service or 'http'}.{self.action}"
 
     def members(self, prefix: str) -> list[str]:
         """Give the values of `prefix.1`, `prefix.2`, … in their order."""
@@ -95,9 +95,11 @@ def read_call(environ: WSGIEnvironment) -> Call:
 
 
 def read_body(environ: WSGIEnvironment) -> bytes:
-    """Read the body whole and put it back for the next reader."""
+    """Read the body whole and put it back for the next reader; one that doesn't tell its length is left alone."""
     length = int(environ.get("CONTENT_LENGTH") or 0)
-    body: bytes = environ["wsgi.input"].read(length) if length else b""
+    if not length:
+        return b""
+    body: bytes = environ["wsgi.input"].read(length)
     environ["wsgi.input"] = io.BytesIO(body)
     return body
 
@@ -157,8 +159,9 @@ def write_xml(root: ET.Element) -> bytes:
 
 
 def text(element: ET.Element, path: str) -> str:
-    """Give the text at the path, or nothing."""
-    return (element.findtext(path) or "").strip()
+    """Give the text at the path, or nothing; moto's older templates write `None` where there is nothing."""
+    found = (element.findtext(path) or "").strip()
+    return "" if found == "None" else found
 
 
 def put(element: ET.Element, path: str, value: str) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from rich.console import Console
 
-from immtf.model.events import Noted, RunFinished, RunHalted, StageStarted, StepWaited
+from immtf.model.events import Noted, RunFinished, RunHalted, StageFinished, StageStarted, StepWaited
 from immtf.report.text import TextReader, make_text_reader
 from tests.unit.report.examples import EXAMPLES, HALT, NODE, START, make_finished, make_gate, make_run, make_told
 
@@ -99,15 +99,28 @@ class TestInATerminal:
         reader.close()
         assert stream.getvalue().count(HIDE) == stream.getvalue().count(SHOW) == 1
 
-    def test_after_a_plan_the_region_rests_so_that_a_question_can_be_asked(self) -> None:
+    def test_between_stages_the_region_rests_so_that_a_question_can_be_asked(self) -> None:
         reader, stream = make_reader_on(80, live=True)
         reader(make_told("refresh_start"), START)
+        reader(Noted("info", "would be deleted"), START)
+        assert HIDE not in stream.getvalue()
+        reader(StageStarted("observe", "x"), START)
+        reader(StageFinished("observe", 1.0), START)
         reader(EXAMPLES[1], START)
-        assert stream.getvalue().rindex(SHOW) > stream.getvalue().rindex(HIDE)
+        assert stream.getvalue().count(HIDE) == stream.getvalue().count(SHOW) == 1
         assert stream.getvalue().rindex("aws_security_group.this") > stream.getvalue().rindex(SHOW)
         reader(StageStarted("nodes", "x"), START)
         assert stream.getvalue().count(HIDE) == 2
         reader.close()
+
+    def test_after_the_end_of_a_halted_run_nothing_is_redrawn(self) -> None:
+        reader, stream = make_reader_on(80, live=True)
+        reader(StageStarted("nodes", "x"), START)
+        reader(StepWaited(NODE, "stop", "x", 1.0, 2.0), START)
+        for event in (HALT, make_finished("halted", 20), Noted("info", "bye")):
+            reader(event, START)
+        assert stream.getvalue().count(HIDE) == stream.getvalue().count(SHOW) == 1
+        assert stream.getvalue().rindex("bye") > stream.getvalue().rindex(SHOW)
 
 
 def test_a_gate_has_a_line_of_its_own_only_outside_a_step() -> None:

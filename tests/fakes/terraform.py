@@ -1,0 +1,199 @@
+"""Terraform over the simulation: a plan is a file that is good for one state, an apply does its rows in Terraform's own order.
+
+Everything is destroyed before anything is created; an attachment under a running guest ends `busy`; the state is written after each
+object. An apply is made of parts, each with a hook of its own (`part.terminate:a` ...), so that a kill can fall between two of them:
+`survives` says whether Terraform finishes although the one who called it is dead (its output goes to a file), or dies too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from immtf.errors import StalePlan, TerraformFailed
+from immtf.model.terraform import PlanData, Resource, StateData
+from tests.fakes.calls import Crash
+from tests.fakes.simulation import Row, SimVolume, Violation
+from tests.fakes.tfplan import ATTACHMENT, INSTANCE, VOLUME, Planner, Wishes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tests.fakes.simulation import SimWorld
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class FakePlan:
+    """Satisfies `immtf.run.ports.SavedPlan`; `serial` is that of the state it was made from."""
+
+    data: PlanData
+    serial: int
+
+    @property
+    def changed(self) -> bool:
+        return self.data.applyable
+
+
+@dataclass
+class FakeTerraform:
+    """Satisfies `immtf.run.ports.Terraform`."""
+
+    sim: SimWorld
+    wishes: Wishes = field(default_factory=Wishes)
+    survives: bool = True
+    outputs: tuple[str, ...] = ()
+    made: list[FakePlan] = field(default_factory=list)
+    applied: list[FakePlan] = field(default_factory=list)
+    killed: bool = False
+
+    @property
+    def planner(self) -> Planner:
+        return Planner(self.sim, self.wishes)
+
+    def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True) -> FakePlan:
+        assert not destroy, "nothing is destroyed in this world"
+        assert refresh, "a plan that decides is made with a refresh"
+        assert not isinstance(targets, str), "one target is not a sequence of targets"
+        return self.sim.calls.do("terraform.plan", lambda: self._plan(targets))
+
+    def apply(self, saved: Any) -> None:
+        self.sim.calls.do("terraform.apply", lambda: self._apply(saved))
+        if self.killed:
+            self.killed = False
+            raise Crash("killed while Terraform worked; it finished")
+
+    def state(self) -> StateData:
+        return self.sim.calls.do("terraform.state", self._state)
+
+    def _plan(self, targets: Sequence[str]) -> FakePlan:
+        self.sim.clock.sleep(self.sim.times.plan)
+        rows = self.planner.rows(targets)
+        acting = any(not row.is_noop for row in rows)
+        outputs = ("instance_ids",) if not targets and (acting or self.outputs != self._ids()) else ()
+        data = PlanData(tuple(rows), (), outputs, not targets, errored=False, applyable=acting or bool(outputs), terraform_version="1.11.4")
+        saved = FakePlan(data, self.sim.serial)
+        self.made.append(saved)
+        return saved
+
+    def _state(self) -> StateData:
+        return StateData(tuple(self._resource(address, row) for address, row in self.sim.state.items()), serial=self.sim.serial)
+
+    def _resource(self, address: str, row: Row) -> Resource:
+        modules = self.wishes.layout == "modules"
+        name = address.rpartition(".")[2] if modules else address.split("[")[0].rpartition(".")[2]
+        module, index = (f'module.server["{row.node}"]', None) if modules else ("", row.node)
+        return Resource(address, module, row.kind, name, index, {"id": row.identity}, tainted=row.tainted)
+
+    def _ids(self) -> tuple[str, ...]:
+        return tuple(sorted(row.identity for row in self.sim.state.values() if row.kind == INSTANCE))
+
+    def _apply(self, saved: object) -> None:
+        if not isinstance(saved, FakePlan) or not any(saved is made for made in self.made):
+            raise Violation("what is applied is not a plan that was made here")
+        if saved.serial != self.sim.serial or any(saved is done for done in self.applied):
+            raise StalePlan("Saved plan is stale")
+        self.applied.append(saved)
+        rows = [row for row in saved.data.changes if not row.is_noop]
+        for kind in (ATTACHMENT, INSTANCE, VOLUME):
+            for row in rows:
+                if row.type == kind and row.destroys:
+                    self._destroy(kind, self._key(row.address))
+        for kind in (VOLUME, INSTANCE, ATTACHMENT):
+            for row in rows:
+                if row.type == kind and "create" in row.actions:
+                    self._create(kind, self._key(row.address))
+        for row in rows:
+            self.wishes.shared.pop(row.address, None)
+        if saved.data.outputs_changed:
+            self.outputs = self._ids()
+        self.sim.serial += 1
+
+    def _key(self, address: str) -> str:
+        return address.split('["')[1].split('"]')[0]
+
+    def _destroy(self, kind: str, key: str) -> None:
+        if kind == VOLUME:
+            raise Violation(f"the volume of {key} would be deleted")
+        row = self.sim.state[self.planner.address(kind, key)]
+        if kind == INSTANCE:
+            self._part(f"terminate:{key}", lambda: self._terminate(key, row))
+        else:
+            self._part(f"detach:{key}", lambda: self._detach(key, row))
+        self._write(kind, key, None)
+
+    def _create(self, kind: str, key: str) -> None:
+        if kind == VOLUME:
+            volume = SimVolume(self.sim.new_id("vol"), key, self.sim.zone(key))
+            self.sim.volumes[volume.volume_id] = volume
+            self._write(VOLUME, key, Row(key, VOLUME, volume.volume_id))
+        elif kind == INSTANCE:
+            row = self._part(f"create:{key}", lambda: self._launch(key))
+            self._write(INSTANCE, key, row)
+        else:
+            row = self._part(f"attach:{key}", lambda: self._attach(key))
+            self._write(ATTACHMENT, key, row)
+
+    def _part(self, name: str, effect: Callable[[], T]) -> T:
+        """Do one part of an apply. Where Terraform survives the kill of its caller, the parts after it are done as well."""
+        if self.killed:
+            return effect()
+        done: list[T] = []
+        try:
+            return self.sim.calls.do(f"part.{name}", lambda: done.append(effect()) or done[0])
+        except Crash:
+            if not self.survives:
+                raise
+            self.killed = True
+            return done[0] if done else effect()
+
+    def _write(self, kind: str, key: str, row: Row | None) -> None:
+        address = self.planner.address(kind, key)
+        self.sim.serial += 1
+        if row is None:
+            self.sim.state.pop(address, None)
+        else:
+            self.sim.state[address] = row
+
+    def _terminate(self, key: str, row: Row) -> None:
+        item = self.sim.instances[row.identity]
+        if item.live:
+            self.sim.away(key, "an apply")
+            self.sim.terminate(item)
+        while item.state != "terminated":
+            self.sim.clock.sleep(1.0)
+
+    def _detach(self, key: str, row: Row) -> None:
+        volume, item = self.sim.volumes[row.volume], self.sim.instances[row.identity]
+        if volume.owner == item.instance_id and volume.tie == "attached":
+            self.sim.detach(volume, item)
+        for _ in range(60):
+            if volume.owner != item.instance_id:
+                return
+            self.sim.clock.sleep(5.0)
+        raise TerraformFailed(f"waiting for volume attachment of {key}: unexpected state '{volume.tie}', wanted target 'detached'")
+
+    def _launch(self, key: str) -> Row:
+        taken = [item for item in self.sim.instances.values() if item.address == self.sim.address(key) and item.state != "terminated"]
+        if taken:
+            raise TerraformFailed(f"InvalidIPAddress.InUse: {self.sim.address(key)} is in use by {taken[0].instance_id}")
+        item = self.sim.launch(key, self.sim.wanted)
+        while item.state == "pending":
+            self.sim.clock.sleep(1.0)
+        return Row(key, INSTANCE, item.instance_id)
+
+    def _attach(self, key: str) -> Row:
+        item = self.sim.instances[self.sim.state[self.planner.address(INSTANCE, key)].identity]
+        volume = self.sim.volumes[self.sim.state[self.planner.address(VOLUME, key)].identity]
+        if volume.owner not in {"", item.instance_id}:
+            raise TerraformFailed(f"VolumeInUse: {volume.volume_id} is attached to {volume.owner}")
+        if volume.zone != item.zone:
+            raise TerraformFailed(f"InvalidVolume.ZoneMismatch: {volume.volume_id} is in {volume.zone}, {item.instance_id} in {item.zone}")
+        if item.state not in {"running", "stopped"}:
+            raise TerraformFailed(f"IncorrectState: {item.instance_id} is {item.state}")
+        if not volume.owner:
+            self.sim.attach(volume, item)
+        while volume.tie != "attached":
+            self.sim.clock.sleep(1.0)
+        return Row(key, ATTACHMENT, item.instance_id, volume.volume_id)

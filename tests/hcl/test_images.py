@@ -1,0 +1,56 @@
+"""The block's file and the images that a lab boots fit each other and the HCL."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from packaging.specifiers import SpecifierSet
+
+from immtf.plan.config import load_block
+from tests.hcl.terraform_files import ROOT, parts
+
+CONSUL = ROOT / "blocks/consul"
+BAD = Path(__file__).parents[1] / "data/images/consul"
+IMAGES = sorted(path.parents[1] for root in (CONSUL / "lab/images/consul", BAD) for path in root.glob("*/etc/image-version"))
+
+each_image = pytest.mark.parametrize("image", IMAGES, ids=lambda path: path.name)
+
+
+def test_the_blocks_file_is_without_mistakes_and_names_what_is_there() -> None:
+    block = load_block(CONSUL)
+    variables = {part.labels[0] for part in parts(CONSUL) if part.kind == "variable"}
+    assert block.image is not None
+    assert block.lab is not None
+    assert {block.image.variable, block.lab.network} <= variables
+    assert (block.lab.images / block.image.family).is_dir()
+
+
+def test_there_is_an_image_of_this_version_and_one_before_it() -> None:
+    good = [path.name for path in IMAGES if path.is_relative_to(CONSUL)]
+    assert good == ["1.0.0", "1.1.0"]
+    assert list(SpecifierSet("~=1.1").filter(good)) == ["1.1.0"]
+
+
+@each_image
+def test_an_image_tells_its_version_and_what_to_start(image: Path) -> None:
+    assert (image / "etc/image-version").read_text() == f"{image.name}\n"
+    boot = json.loads((image / "etc/lab/boot.json").read_text())
+    assert boot["mounts"] == [{"device": "/dev/xvdf", "path": "/var/lib/consul"}]
+    (service,) = boot["services"]
+    assert service["after"] == ["/var/lib/consul"]
+    assert service["command"][:3] == ["consul", "agent", "-server"]
+
+
+@each_image
+def test_a_server_that_goes_away_stays_a_voter(image: Path) -> None:
+    """With autopilot's default a stopped server is removed from Raft, and quorum shrinks unseen."""
+    config = json.loads((image / "etc/consul.d/image.json").read_text())
+    assert config["autopilot"]["cleanup_dead_servers"] is False
+    assert config["leave_on_terminate"] is False
+
+
+def test_the_two_versions_differ_by_their_configuration() -> None:
+    one, two = (json.loads((CONSUL / f"lab/images/consul/{name}/etc/consul.d/image.json").read_text()) for name in ("1.0.0", "1.1.0"))
+    assert set(two) - set(one) == {"limits", "telemetry"}

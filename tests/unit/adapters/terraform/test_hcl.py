@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from immtf.adapters.terraform.hcl import local_sources, provider_aliases
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HCL = """
+# provider "aws" { alias = "commented" }
+/* module "x" {
+  source = "../commented"
+} */
+provider "aws" { // } in a comment
+  region = "eu-west-1"
+  default_tags {
+    tags = { note = "a } brace and an alias = 1" }
+  }
+}
+provider "aws" {
+  endpoints {
+    ec2 = "http://x"
+  }
+  alias  = "east"
+  region = "us-east-1"
+}
+provider "google" {
+  alias = "other"
+}
+module "m" {
+  source = "../../modules/m"
+}
+module "remote" {
+  source = "git::https://example.org/m.git"
+}
+resource "aws_instance" "this" {
+  user_data = <<-EOT
+    provider "aws" { alias = "in a heredoc"
+    source = "../heredoc"
+  EOT
+}
+module "same" {
+  source = "./same"
+}
+"""
+
+
+def test_native_syntax(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(HCL)
+    assert provider_aliases(tmp_path, "aws") == ("", "east")
+    assert provider_aliases(tmp_path, "google") == ("other",)
+    assert provider_aliases(tmp_path, "azurerm") == ()
+    assert local_sources(tmp_path) == {"../../modules/m", "./same"}
+
+
+def test_json_syntax(tmp_path: Path) -> None:
+    document = {
+        "provider": [{"aws": {"region": "x"}}, {"aws": [{"alias": "east"}]}],
+        "module": {"m": {"source": "../m"}, "n": [{"source": "registry/x/y"}]},
+    }
+    (tmp_path / "main.tf.json").write_text(json.dumps(document))
+    (tmp_path / "broken.tf.json").write_text("{")
+    (tmp_path / "list.tf.json").write_text("[]")
+    assert provider_aliases(tmp_path, "aws") == ("", "east")
+    assert local_sources(tmp_path) == {"../m"}
+
+
+def test_an_empty_directory(tmp_path: Path) -> None:
+    assert provider_aliases(tmp_path, "aws") == ()
+    assert local_sources(tmp_path) == frozenset()

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from immtf.lab.guest.boot import Mount
+from immtf.lab.guest.home import Home, write_json
+from immtf.lab.guest.mounts import MountFailed, Mounts
+from immtf.lab.guest.shims import answer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DATA = Mount("/dev/sdf", "/data")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    for name in ("root", "dev"):
+        (tmp_path / name).mkdir()
+    return Home(tmp_path)
+
+
+def plug_in(home: Home) -> Path:
+    volume = home.dev / "xvdf"
+    volume.mkdir()
+    (volume / "lock").touch()
+    write_json(volume / "volume.json", {"volume_id": "vol-0abc", "node": "/dev/nvme1n1"})
+    return volume
+
+
+def is_locked(volume: Path) -> bool:
+    with (volume / "lock").open("rb+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+def test_no_device_no_mount(home: Home) -> None:
+    mounts = Mounts(home, [DATA])
+    assert mounts.mount(DATA) is None
+    assert mounts.missing == (DATA,)
+    assert not (home.root / "data").is_symlink()
+
+
+def test_a_mount_covers_what_the_image_has_there_and_gives_it_back(home: Home) -> None:
+    (home.root / "data").mkdir()
+    (home.root / "data/of-the-image").touch()
+    volume = plug_in(home)
+    mounts = Mounts(home, [DATA])
+    row = mounts.mount(DATA)
+    assert row is not None
+    assert (row.path, row.device, row.node, row.volume_id) == ("/data", "/dev/xvdf", "/dev/nvme1n1", "vol-0abc")
+    assert is_locked(volume)
+    (home.root / "data/of-the-volume").touch()
+    mounts.unmount_all()
+    assert os.listdir(home.root / "data") == ["of-the-image"]
+    assert os.listdir(volume / "fs") == ["of-the-volume"]
+    assert not is_locked(volume)
+
+
+def test_a_filesystem_is_made_once(home: Home) -> None:
+    """F21."""
+    plug_in(home)
+    identities = set()
+    for _ in range(3):
+        mounts = Mounts(home, [DATA])
+        row = mounts.mount(DATA)
+        assert row is not None
+        identities.add(row.uuid)
+        mounts.unmount_all()
+    assert len(identities) == 1
+
+
+@pytest.mark.parametrize("damage", ["superblock gone", "superblock broken", "content gone"])
+def test_what_was_formatted_is_never_formatted_again(home: Home, damage: str) -> None:
+    """F21: a volume that can't be read is not a blank one."""
+    volume = plug_in(home)
+    mounts = Mounts(home, [DATA])
+    mounts.mount(DATA)
+    (home.root / "data/kept").touch()
+    mounts.unmount_all()
+    if damage == "superblock gone":
+        (volume / "superblock.json").unlink()
+    elif damage == "superblock broken":
+        (volume / "superblock.json").write_text("{")
+    else:
+        (volume / "fs").rename(volume / "elsewhere")
+    with pytest.raises(MountFailed):
+        Mounts(home, [DATA]).mount(DATA)
+    assert not is_locked(volume)
+
+
+def test_a_lock_that_someone_holds_is_waited_for(home: Home) -> None:
+    volume = plug_in(home)
+    with (volume / "lock").open("rb+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert Mounts(home, [DATA]).mount(DATA) is None
+    assert Mounts(home, [DATA]).mount(DATA) is not None
+
+
+def test_what_a_killed_guest_left_is_taken_away(home: Home) -> None:
+    (home.root / "data").mkdir()
+    (home.root / "data/of-the-image").touch()
+    volume = plug_in(home)
+    left = Mounts(home, [DATA])
+    left.mount(DATA)
+    volume.rename(home.path / "away")
+    assert left.lost() == ["/data"]
+    again = Mounts(home, [DATA])
+    assert again.paths == set()
+    assert os.listdir(home.root / "data") == ["of-the-image"]
+    for lock in left.locks:
+        os.close(lock)
+
+
+class TestShims:
+    @pytest.fixture
+    def mounted(self, home: Home) -> Home:
+        plug_in(home)
+        mounts = Mounts(home, [DATA])
+        mounts.mount(DATA)
+        write_json(home.status, {"mounts": mounts.table(), "pid": 1})
+        mounts.unmount_all()
+        return home
+
+    def test_findmnt(self, mounted: Home) -> None:
+        code, text = answer("findmnt", mounted, "--noheadings --raw --output TARGET,SOURCE,FSTYPE --mountpoint /data".split())
+        assert (code, text) == (0, "/data /dev/nvme1n1 ext4\n")
+
+    def test_a_path_is_answered_as_it_was_given(self, mounted: Home) -> None:
+        asked = f"{mounted.root}/data"
+        assert answer("findmnt", mounted, ["-n", "-o", "TARGET", f"--mountpoint={asked}"]) == (0, asked + "\n")
+
+    def test_not_mounted_is_an_exit_code_and_no_line(self, mounted: Home) -> None:
+        assert answer("findmnt", mounted, ["-M", "/elsewhere"]) == (1, "")
+
+    @pytest.mark.parametrize("device", ["/dev/nvme1n1", "/dev/xvdf", "/dev/sdf"])
+    def test_lsblk_gives_the_volume_as_ec2_does(self, mounted: Home, device: str) -> None:
+        assert answer("lsblk", mounted, ["--noheadings", "--raw", "--output", "SERIAL", device]) == (0, "vol0abc\n")
+
+    def test_lsblk_of_no_device(self, mounted: Home) -> None:
+        assert answer("lsblk", mounted, ["-n", "-o", "SERIAL", "/dev/sdz"])[0] == 32
+
+    @pytest.mark.parametrize(
+        ("name", "arguments"),
+        [("findmnt", "--json"), ("findmnt", "/data"), ("findmnt", "-o"), ("findmnt", "-o PROPAGATION"), ("lsblk", "--bytes")],
+    )
+    def test_what_the_shims_do_not_know_they_refuse(self, mounted: Home, name: str, arguments: str) -> None:
+        code, text = answer(name, mounted, arguments.split())
+        assert code == 2
+        assert "(lab)" in text
