@@ -49,9 +49,11 @@ class ConsulService:
         try:
             api = self._api(gate, leader)
             identity = next(row["ID"] for row in api.operator.raft_config()["Servers"] if _host(row["Address"]) == to)
-            api.operator.raft_transfer_leader(peer_id=identity)
+            taken = api.operator.raft_transfer_leader(peer_id=identity)
         except (*FAILURES, StopIteration) as error:
-            raise CloudFailed(f"this Consul does not transfer leadership ({_told(error)})", where=leader) from error
+            raise CloudFailed(f"Consul did not transfer leadership ({_told(error)})", where=leader) from error
+        if not taken:  # 404: before Consul 1.15 there is no such call
+            raise CloudFailed("this Consul does not know how to transfer leadership", where=leader)
         return f"leadership transferred to {to}"
 
     def _leader(self, gate: ConsulGate, address: str) -> Answer:

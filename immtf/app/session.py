@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from immtf.model.cloud import ImageChoice
     from immtf.model.events import Event
 
-QUIET = frozenset({"refresh_start", "refresh_complete", "log"})
+REFRESHES = frozenset({"refresh_start", "refresh_complete"})
+TARGETED = ("Resource targeting is in effect", "Applied changes may be incomplete")  # Terraform warns of what is done on purpose
 
 
 def new_run_id() -> str:
@@ -133,14 +134,14 @@ class Session:
 
     def _told(self, event: TerraformEvent) -> None:
         """Pass on what Terraform says, with the node it is about; the noise of refreshes is left out."""
-        if event.kind in QUIET and not event.message.startswith(("waiting", "the state")):
+        if event.kind in REFRESHES:
+            return
+        if event.diagnostic is not None:
+            if event.diagnostic.severity == "warning" and event.diagnostic.summary not in TARGETED:  # errors are raised
+                self.tell(Noted("warning", str(event.diagnostic)))
             return
         owner = self.world.layout.owner(event.address) if self.world and event.address else None
-        node = str(owner) if owner else ""
-        if event.kind == "diagnostic" and event.action != "error":
-            self.tell(Noted("warning", event.message))
-            return
-        self.tell(TerraformTold(node, event.kind, event.address, event.action, event.elapsed_s, event.message))
+        self.tell(TerraformTold(str(owner or ""), event.kind, event.address, event.action, event.elapsed_s, event.message))
 
     def _interrupt(self, count: int) -> None:
         """On the second request, and on that one only, let Terraform have its one interrupt."""

@@ -58,6 +58,8 @@ def run(command: str, options: Options, body: Callable[[Session], Outcome], *, t
         stack.callback(reader.close)
         session = Session(block, target, run_id, signals, (journal, _shown(reader, command, options)), variables)
         code = run_to_end(session, command, lambda: body(session))
+    if journal.failure is not None:
+        click.echo(f"immtf: {journal.failure}", err=True)
     click.echo(f"journal: {journal.path}", err=True)
     return code
 
@@ -125,7 +127,7 @@ def print_data(event: Event, output: str) -> None:
     else:
         from rich.console import Console
 
-        console = Console(width=None if sys.stdout.isatty() else 160)
+        console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
         if isinstance(event, PlanMade):
             console.print(tables.plan_table(event.rows, event.shared, event.image))
         elif isinstance(event, StatusTaken):

@@ -77,7 +77,7 @@ def report(run: str, home: Path, output: str, svg: Path | None, listed: bool) ->
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ImmtfError(f"can't be written: {error.strerror}", where=str(path)) from error
     click.echo(f"written: {path}")

@@ -28,7 +28,7 @@ from immtf.model.steps import (
 from immtf.plan.quorum import majority, may_be_away
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from immtf.model.block import Block, Cluster
     from immtf.model.cloud import ImageChoice
@@ -64,6 +64,18 @@ def make_plan(
         order = sorted(nodes, key=lambda item: _rank(item, snapshot))
         works += [_work(cluster, node, snapshot, versions, chosen=not only or node in only) for node in order]
     return UpgradePlan(works=tuple(works), shared=snapshot.shared, image=image, outputs=snapshot.outputs)
+
+
+def next_work(works: Sequence[NodeWork], leaders: Collection[NodeId]) -> NodeWork:
+    """Return which of the works left comes next: the first, but a leader only when no other node of its cluster is left to be changed.
+
+    Roles are read again before each node: a leader's stop moves leadership, and a plan made before it would stop the new leader too.
+    """
+    for work in works:
+        others = [other for other in works if other is not work and other.node.cluster == work.node.cluster and other.row.action != "skip"]
+        if work.row.action == "skip" or work.node not in leaders or not others:
+            return work
+    return works[0]
 
 
 def is_away(now: NodeNow, change: NodeChange) -> bool:

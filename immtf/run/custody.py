@@ -5,18 +5,48 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from immtf.errors import GuestFailed, PersonNeeded
+from immtf.model.snapshot import ChangeKind
 from immtf.plan.custody import judge_custody, needs_mark, wanted_mark
 from immtf.plan.facts import mark_script
 from immtf.run.gates import Question, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from immtf.model.names import NodeId
     from immtf.model.snapshot import NodeNow
+    from immtf.model.steps import NodeWork
     from immtf.model.verdict import Verdict
     from immtf.run.gates import Patience
     from immtf.run.world import World
 
 MARK_TIMEOUT_S = 30.0
+
+
+def mark_before(world: World, works: Sequence[NodeWork], patience: Patience) -> None:
+    """Mark what is mounted on running nodes before the first is moved: nodes at their target, then those still to be replaced.
+
+    So from the first move on a node at its target without a mark, beside one still to be replaced that has its own, tells that the
+    mark was lost on the way: the image made a new filesystem. Raises `PersonNeeded` for that; a second run must not bless it.
+    """
+    settled = [work for work in works if work.action is ChangeKind.NONE]
+    pending = [work for work in works if work.action is ChangeKind.REPLACE]
+    seen = {work.node: world.node(work.node, facts=True) for work in [*settled, *pending]}
+    bare = {node for node, now in seen.items() if any(needs_mark(now, place) for place in now.place.volumes)}
+    lost = [str(work.node) for work in settled if work.node in bare]
+    if lost and any(_carries_mark(seen[work.node]) for work in pending):
+        raise PersonNeeded(
+            "the volume lost its mark on the way to the new image: was it formatted?",
+            where=", ".join(lost),
+            next="look at the data on that node; mend the image if it formats, write the mark as on the other nodes if the data are right",
+        )
+    for work in [*settled, *pending]:
+        if work.steps and work.node in bare:
+            mark_volumes(world, work.node, patience, wait=False)
+
+
+def _carries_mark(now: NodeNow) -> bool:
+    return now.facts is not None and any(mount.mark is not None for mount in now.facts.mounts)
 
 
 def mark_volumes(world: World, node: NodeId, patience: Patience, *, wait: bool) -> tuple[str, bool]:

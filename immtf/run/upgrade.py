@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING
 from immtf.errors import PersonNeeded, PlanRefused, UsageError
 from immtf.model.events import Noted, StageFinished, StageStarted
 from immtf.plan.judge import acting, judge_shared, refuse
-from immtf.plan.upgrade import make_plan
+from immtf.plan.upgrade import make_plan, next_work
 from immtf.run.apply import apply_judged
+from immtf.run.custody import mark_before
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from immtf.model.block import Block
     from immtf.model.cloud import ImageChoice
     from immtf.model.names import NodeId
     from immtf.model.snapshot import Snapshot
-    from immtf.model.steps import UpgradePlan
+    from immtf.model.steps import NodeWork, UpgradePlan
     from immtf.model.terraform import PlanData
     from immtf.run.executor import Executor
     from immtf.run.gates import Patience
@@ -95,12 +96,27 @@ class Upgrade:
         if plan.shared:
             with stage(patience, "shared", f"{len(plan.shared)} changes outside the nodes"):
                 deferred = self._shared(plan.shared)
+        mark_before(world, plan.works, patience)
         with stage(patience, "nodes", f"{len(plan.works)} nodes, one at a time"):
-            for index, work in enumerate(plan.works, start=1):
-                self.executor.perform(work, index=index, total=len(plan.works))
+            self._nodes(plan.works)
         chosen = all(work.steps for work in plan.works)
         with stage(patience, "rest", "what is left, and that nothing is"):
             self._rest(world, patience, deferred=deferred, whole=chosen)
+
+    def _nodes(self, works: Sequence[NodeWork]) -> None:
+        """Do one node after the other; which one is next is decided again each time."""
+        left = list(works)
+        while left:
+            work = next_work(left, self._leaders(left))
+            if work is not left[0]:
+                self.executor.patience.emit(Noted("info", f"{left[0].node} leads the cluster now: it goes last"))
+            left.remove(work)
+            self.executor.perform(work, index=len(works) - len(left), total=len(works))
+
+    def _leaders(self, works: Sequence[NodeWork]) -> set[NodeId]:
+        """Return who leads in the clusters that have work left."""
+        views = [self.executor.world.view(cluster) for cluster in sorted({work.node.cluster for work in works})]
+        return {leader for view in views if view is not None and (leader := view.leader()) is not None}
 
     def _shared(self, addresses: Collection[str]) -> bool:
         """Apply shared changes by name; those that would pull a node along wait for the end. Return whether some do."""

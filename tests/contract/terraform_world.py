@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,12 @@ import pytest
 from immtf.adapters.terraform import TerraformCli, TerraformEvent, TerraformLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 BINARY = shutil.which("terraform") or shutil.which("tofu") or ""
+ONE = 'variable "v" {\n  default = "1"\n}\nresource "terraform_data" "one" {\n  triggers_replace = var.v\n}\n'
+SLOW = 'resource "terraform_data" "slow" {\n  provisioner "local-exec" {\n    command = "touch begun; sleep %s; touch finished"\n  }\n}\n'
 needs_terraform = pytest.mark.skipif(not BINARY, reason="neither terraform nor tofu is on the path")
 
 
@@ -74,3 +77,24 @@ def make_world(tmp_path: Path, hcl: str) -> World:
 
 def apply_all(terraform: TerraformCli) -> None:
     terraform.apply(terraform.plan())
+
+
+def wait_for(path: Path, limit_s: float = 20) -> None:
+    end = time.monotonic() + limit_s
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.02)
+
+
+def in_background(call: Callable[[], object]) -> tuple[threading.Thread, list[BaseException]]:
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001 - handed to the test
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, raised

@@ -36,7 +36,8 @@ class FakeRuntime:
     """Satisfies `immtf.lab.runtime.Runtime`.
 
     `log` holds every call as words. `hold(operation)` makes calls of that name wait until the block ends; `entered` tells when one
-    does. Operations in `broken` fail. `answers` says what `execute` gives. Two calls about one instance at the same time are a fault and are kept in `faults`.
+    does. Operations in `broken` fail. `answers` says what `execute` gives. Two calls about one instance at the same time are a fault
+    and are kept in `faults`.
     """
 
     images: set[str] = field(default_factory=set)

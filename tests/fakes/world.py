@@ -107,6 +107,21 @@ class Scene:
         return found + (["a full plan is not empty"] if self.terraform.plan().changed else [])
 
 
+    def rolled(self) -> dict[str, int]:
+        """Return how many instances each node was given beside its first."""
+        made = [item.node for item in self.sim.instances.values()]
+        return {key: made.count(key) - 1 for key in self.sim.keys}
+
+    def take_in_strays(self) -> None:
+        """Be the person who imports instances that a killed Terraform made and did not write down."""
+        named = {row.identity for row in self.sim.state.values()}
+        for key in self.sim.keys:
+            for item in self.sim.live(key):
+                if item.instance_id not in named:
+                    self.sim.state[self.terraform.planner.address(INSTANCE, key)] = Row(key, INSTANCE, item.instance_id)
+                    self.sim.serial += 1
+
+
 def make_scene(count: int = 3, *, leader: int = 0, prune: bool = False, marked: bool = True, wishes: Wishes | None = None) -> Scene:
     """Return a healthy cluster of so many nodes at the old image, led by the node with this index."""
     sim = SimWorld(tuple("abcdefg"[:count]), prune=prune)

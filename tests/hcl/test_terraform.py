@@ -72,8 +72,8 @@ def placed(terraform: Terraform, tools: Tools, tmp_path: Path) -> Callable[[str]
         argv = ["sh", "-c", console, str(tools.terraform), *variables]
         done = capture(Command(argv=argv, cwd=directory, environment=quiet(tools), limit_s=60))
         assert done.exit_code == 0, done.stderr
-        nodes: dict[str, dict[str, object]] = json.loads(json.loads(done.stdout))
-        return nodes
+        places: dict[str, dict[str, object]] = json.loads(json.loads(done.stdout))
+        return places
 
     return place
 

@@ -216,7 +216,7 @@ class TerraformCli:
             )
         state = self._state_file()
         if state is not None and localstate.mend_empty(state):
-            self._listen(TerraformEvent("log", f"{state} was empty after a killed apply; the copy from before that apply was put back"))
+            self._listen(TerraformEvent("note", f"{state} was empty after a killed apply; the copy from before that apply was put back"))
 
     def _await_earlier(self) -> None:
         self._tell_left_out()
@@ -237,10 +237,10 @@ class TerraformCli:
     def _tell_left_out(self) -> None:
         if self._left_out:
             names = ", ".join(self._left_out)
-            self._listen(TerraformEvent("log", f"{names} not handed on: options in them would change the plan that is judged"))
+            self._listen(TerraformEvent("note", f"{names} not handed on: options in them would change the plan that is judged"))
             self._left_out = ()
 
     def _tell_unsaved_state(self) -> None:
         unsaved = self._root / _UNSAVED
         if unsaved.exists():
-            self._listen(TerraformEvent("log", f"the state could not be saved where it belongs; Terraform left it in {unsaved}"))
+            self._listen(TerraformEvent("note", f"the state could not be saved where it belongs; Terraform left it in {unsaved}"))

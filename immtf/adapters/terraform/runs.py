@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +53,7 @@ class Output:
 
 
 class Runner:
-    """Runs Terraform in one directory. Not for two threads at once, but for `interrupt`, which any thread may call."""
+    """Runs Terraform in one directory, for one thread; `interrupt` may be called from any, and from a signal handler."""
 
     def __init__(
         self,
@@ -73,13 +72,13 @@ class Runner:
         self._scratch = scratch
         self._listen = listen
         self._patience_s = patience_s
-        self._ask_to_end = threading.Event()
+        self._asked_to_end = False  # a plain flag: an Event is not safe to set in a signal handler
         self.program = Path(binary).name
         self.runs: list[TerraformRun] = []
 
     def interrupt(self) -> None:
         """Ask the run in progress to end, with its one SIGINT; if none is, the next that could be interrupted isn't begun."""
-        self._ask_to_end.set()
+        self._asked_to_end = True
 
     def run(
         self,
@@ -109,12 +108,12 @@ class Runner:
                 stdout=stdout,
                 stderr=stderr,
                 on_line=(lambda line: self._tell(line, diagnostics)) if stream else (lambda _line: None),
-                interrupted=self._ask_to_end.is_set if interruptible else (lambda: False),
+                interrupted=lambda: interruptible and self._asked_to_end,
             )
             said, errors = stdout.read_text(errors="replace"), stderr.read_text(errors="replace")
         self.runs.append(TerraformRun(argv[0], finished.seconds, finished.exit_code))
         if finished.ending is Ending.INTERRUPTED:
-            self._ask_to_end.clear()
+            self._asked_to_end = False
         if finished.exit_code not in fine:
             found = (*diagnostics, *from_text(errors), *(() if stream else _reported(said)))
             raise failure(self._ended(argv[0], finished, limit_s, found, errors or said))
@@ -129,8 +128,8 @@ class Runner:
         self._listen(event)
 
     def _refuse_if_asked_to_end(self, command: str) -> None:
-        if self._ask_to_end.is_set():
-            self._ask_to_end.clear()
+        if self._asked_to_end:
+            self._asked_to_end = False
             raise Interrupted(f"{self.program} {command} was not begun: the run was asked to end", where=str(self._root))
 
     def _ended(self, command: str, finished: Finished, limit_s: float, found: tuple[Diagnostic, ...], said: str) -> Ended:

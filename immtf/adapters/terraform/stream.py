@@ -32,6 +32,7 @@ Kind: TypeAlias = Literal[
     "diagnostic",
     "waiting",
     "log",
+    "note",
 ]
 _KNOWN: Final = frozenset(get_args(Kind))
 _RENAMED: Final = {"state_lock_acquire": "waiting"}  # said only when the lock is not had at once
@@ -40,7 +41,7 @@ _NOT_TOLD: Final = frozenset({"outputs"})  # values; they are read with `output 
 
 @dataclass(frozen=True, slots=True)
 class TerraformEvent:
-    """Something Terraform said, or that immtf says about it (`waiting`, `log`).
+    """Something Terraform said, or that immtf says about it (`waiting`, `note`).
 
     `action` is Terraform's word (`create`, `replace`…), `elapsed_s` the seconds since this object's own start.
     """

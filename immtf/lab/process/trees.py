@@ -44,8 +44,9 @@ def _copy_into(source: Path, target: Path, emptied: frozenset[Path]) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a tree, also where its directories forbid it; absent is good."""
-    if not path.exists():
+    """Remove a tree (or a file), also where its directories forbid it; absent is good."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
         return
     for folder, _, _ in os.walk(path):
         with suppress(OSError):

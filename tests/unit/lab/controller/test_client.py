@@ -19,7 +19,7 @@ from botocore.config import Config
 from immtf.errors import LabFailed
 from immtf.lab import client
 from immtf.lab.guest.home import LAB_MARK
-from immtf.lab.guest.processes import marked
+from immtf.lab.guest.processes import marked, running
 from immtf.lab.place import Place
 from tests.contract.runtime_benches import eventually, make_tree
 
@@ -67,7 +67,7 @@ def of_lab(folder: Path) -> set[int]:
 
 
 def alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
+    return any(process.pid == pid for process in running())
 
 
 def test_up_find_down(folder: Path) -> None:
@@ -81,7 +81,7 @@ def test_up_find_down(folder: Path) -> None:
     assert lab.token not in repr(lab)
     assert client.down(folder)
     assert client.find(folder) is None
-    assert not alive(lab.pid)
+    eventually(lambda: not alive(lab.pid))
     assert not client.down(folder)
     assert (folder / "controller.log").exists()
 
@@ -186,14 +186,13 @@ def test_another_lab_s_token_is_refused(folder: Path) -> None:
 
 
 def test_a_lab_that_can_not_start_says_why_and_leaves_nothing(folder: Path) -> None:
-    folder.mkdir()
-    (folder / "runtime").write_text("in the way")
     with pytest.raises(LabFailed) as failed:
-        client.up(folder, path=[])
-    assert "the controller ended" in failed.value.what
+        client.up(folder, path=[], delays="sometimes")
+    assert "the controller ended: " in failed.value.what
+    assert "invalid choice: 'sometimes'" in failed.value.what
     assert failed.value.where == str(folder / "controller.log")
     assert "controller.log" in failed.value.next
-    (folder / "runtime").unlink()
+    assert not Place(folder).is_held()
 
 
 def test_a_lab_that_gives_no_answer(folder: Path) -> None:
