@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 URGENT = 2
+SLICE_S = 0.1
 
 
 class Signals:
@@ -21,7 +21,6 @@ class Signals:
     def __init__(self) -> None:
         """Begin with no request."""
         self.count = 0
-        self._wake = threading.Event()
         self._listeners: list[Callable[[int], None]] = []
 
     def is_set(self) -> bool:
@@ -37,19 +36,21 @@ class Signals:
     def request(self) -> None:
         """Ask the run to end, once more."""
         self.count += 1
-        self._wake.set()
         for listener in self._listeners:
             listener(self.count)
 
     def reset(self) -> None:
         """Forget what was asked, so that cleaning up can go on and be interrupted anew."""
         self.count = 0
-        self._wake.clear()
 
     def wait(self, seconds: float) -> None:
-        """Wait, at most so long; a request made during the wait ends it."""
-        if self._wake.wait(seconds):
-            self._wake.clear()
+        """Wait, at most so long; a request made during the wait ends it.
+
+        In slices, and without a lock: a signal's handler runs inside whatever its thread is doing, so it must not wait for one.
+        """
+        seen, deadline = self.count, time.monotonic() + seconds
+        while self.count == seen and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, SLICE_S))
 
     @contextmanager
     def caught(self) -> Iterator[Signals]:

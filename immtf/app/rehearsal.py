@@ -104,18 +104,19 @@ def _destroyed_after(session: Session, body: Callable[[], Outcome]) -> Outcome:
         outcome = body()
         failed = False
     finally:
+        interrupted = session.signals.is_set()
         session.signals.reset()
-        _destroy(session, failed=failed)
+        _destroy(session, failed=failed, interrupted=interrupted)
     return outcome
 
 
-def _destroy(session: Session, *, failed: bool) -> None:
+def _destroy(session: Session, *, failed: bool, interrupted: bool) -> None:
     """Destroy; where the body failed already, a failure here is told and doesn't hide the first one."""
     if session.world is None:
         return
     try:
         with stage(session.patience, "clean-up", "the test environment is destroyed"):
-            lifecycle.destroy(session.world, session.patience)
+            lifecycle.destroy(session.reopen() if interrupted else session.world, session.patience)
     except ImmtfError as error:
         left = f"the test environment {session.target.environment} is left: {error.what}"
         if not failed:

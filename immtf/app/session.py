@@ -72,6 +72,7 @@ class Session:
         `block` is another version of the same block, from another directory, on the same state.
         """
         chosen = block or self.block
+        self._opened = (image, chosen)
         terraform = self._terraform(chosen, image)
         terraform.init()
         self.world = World(
@@ -84,6 +85,11 @@ class Session:
             tags={"immtf:block": chosen.name, "immtf:environment": self.target.environment},
         )
         return self.world
+
+    def reopen(self) -> World:
+        """Return the world anew, as after an interrupt: a Terraform that was interrupted is asked nothing more."""
+        image, block = self._opened
+        return self.open(image, block=block)
 
     @property
     def terraform_s(self) -> float:

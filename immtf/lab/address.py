@@ -16,13 +16,13 @@ NUMBERS = range(2, 251)
 _BACKLOG = 128
 
 
-def claim() -> tuple[int, socket.socket]:
+def claim(port: int = PORT) -> tuple[int, socket.socket]:
     """Claim the first free network: its N, and the listening socket that holds it. None free: `LabFailed`."""
     for number in NUMBERS:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((f"127.{number}.0.1", PORT))
+            listener.bind((f"127.{number}.0.1", port))
             listener.listen(_BACKLOG)
         except OSError as error:
             listener.close()
@@ -31,7 +31,7 @@ def claim() -> tuple[int, socket.socket]:
         else:
             return number, listener
     raise LabFailed(
-        f"port {PORT} is taken on every address 127.{NUMBERS[0]}.0.1 to 127.{NUMBERS[-1]}.0.1",
-        where=f"127.{NUMBERS[0]}.0.1:{PORT}",
-        next=f"see `ss -ltnp 'sport = :{PORT}'`: something that listens on 0.0.0.0:{PORT} has to be stopped",
+        f"port {port} is taken on every address 127.{NUMBERS[0]}.0.1 to 127.{NUMBERS[-1]}.0.1",
+        where=f"127.{NUMBERS[0]}.0.1:{port}",
+        next=f"see `ss -ltnp 'sport = :{port}'`: something that listens on 0.0.0.0:{port} has to be stopped",
     )

@@ -155,21 +155,12 @@ def _keep_logs(place: Place) -> None:
 
 
 def _start(place: Place, path: Sequence[Path], delays: str, timeout_s: float, environment: Mapping[str, str]) -> None:
+    arguments = ["--directory", str(place.directory), "--delays", delays]
     reader, writer = os.pipe()
-    try:
-        with place.log.open("ab") as log:
+    with os.fdopen(reader, "rb", buffering=0) as pipe, place.log.open("ab") as log:
+        try:
             subprocess.run(
-                [
-                    sys.executable,
-                    "-m",
-                    "immtf.lab.controller",
-                    "--directory",
-                    str(place.directory),
-                    "--delays",
-                    delays,
-                    "--ready",
-                    str(writer),
-                ],
+                [sys.executable, "-m", "immtf.lab.controller", *arguments, "--ready", str(writer)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -180,12 +171,10 @@ def _start(place: Place, path: Sequence[Path], delays: str, timeout_s: float, en
                 timeout=timeout_s,
                 check=False,
             )
-    except subprocess.TimeoutExpired:
-        os.close(reader)
-        raise LabFailed(f"the controller did not start within {timeout_s:g} s", where=str(place.log)) from None
-    finally:
-        os.close(writer)
-    with os.fdopen(reader, "rb", buffering=0) as pipe:
+        except subprocess.TimeoutExpired:
+            raise LabFailed(f"the controller did not start within {timeout_s:g} s", where=str(place.log)) from None
+        finally:
+            os.close(writer)
         _await_ready(place, pipe.fileno(), timeout_s)
 
 
@@ -208,10 +197,11 @@ def _last_line(log: Path) -> str:
 def controller_environment(path: Sequence[Path], environment: Mapping[str, str]) -> dict[str, str]:
     """Give all that the controller finds in its environment: nothing that leads to a real cloud or a person's credentials."""
     kept = {name: environment[name] for name in ("HOME", "TMPDIR", "TZ", "PYTHONDONTWRITEBYTECODE") if name in environment}
+    modules = [str(Path(immtf.__file__).parent.parent), environment.get("PYTHONPATH", "")]
     return kept | {
         "PATH": os.pathsep.join([*(str(folder.resolve()) for folder in path), environment.get("PATH", os.defpath)]),
         "LANG": "C.UTF-8",
-        "PYTHONPATH": str(Path(immtf.__file__).parent.parent),
+        "PYTHONPATH": os.pathsep.join(filter(None, modules)),
         "AWS_ACCESS_KEY_ID": "lab",
         "AWS_SECRET_ACCESS_KEY": "lab",
         "AWS_EC2_METADATA_DISABLED": "true",

@@ -13,7 +13,7 @@ from immtf.plan.upgrade import is_away
 from immtf.run.apply import apply_judged
 from immtf.run.custody import mark_volumes
 from immtf.run.gates import check_cancel, cluster_questions, wait_for
-from immtf.run.moves import IN_BETWEEN
+from immtf.run.moves import IN_BETWEEN, Limits
 from immtf.run.upgrade import stage
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from immtf.run.world import World
 
 STOP_LIMIT_S = 600.0
-POLL_S = 1.0
 
 
 def create(world: World, patience: Patience, ledger: Ledger) -> None:
@@ -92,6 +91,7 @@ def destroy(world: World, patience: Patience) -> None:
 def _stop_all(world: World, patience: Patience) -> None:
     start = patience.clock.monotonic()
     asked: set[str] = set()
+    pauses = Limits().polls()
     while True:
         alive = [now.instance for now in world.nodes().values() if now.instance and now.alive and now.instance.state != "stopped"]
         for instance in alive:
@@ -106,7 +106,7 @@ def _stop_all(world: World, patience: Patience) -> None:
             raise PersonNeeded(reason, where=f"block {world.block.name}", next="find out why they don't stop, then destroy again")
         patience.emit(StepWaited("", "StopAll", reason, round(elapsed, 3), STOP_LIMIT_S))
         check_cancel(patience, "destroy", settling=True)
-        patience.clock.sleep(POLL_S)
+        patience.clock.sleep(next(pauses))
 
 
 def _stop(world: World, instance_id: str) -> None:

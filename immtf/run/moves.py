@@ -14,7 +14,7 @@ from immtf.plan.decide import Act, Done, Halt, Wait, decide_detach, decide_start
 from immtf.run.gates import ask, check_cancel, spare_questions, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from immtf.model.names import NodeId
     from immtf.model.snapshot import NodeNow
@@ -28,11 +28,22 @@ IN_BETWEEN = frozenset({"IncorrectInstanceState", "IncorrectState"})
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A move's time limit and pace in seconds, and how often it may act before a person is asked."""
+    """A move's time limit and pace in seconds, and how often it may act before a person is asked.
+
+    The first look comes soon, each further one later: a small instance stops in a second, a large one takes minutes.
+    """
 
     move_s: float = 900.0
-    poll_s: float = 1.0
+    first_poll_s: float = 0.2
+    longest_poll_s: float = 3.0
     acts: int = 5
+
+    def polls(self) -> Iterator[float]:
+        """Return the pauses between looks, without end."""
+        pause = self.first_poll_s
+        while True:
+            yield pause
+            pause = min(pause * 1.4, self.longest_poll_s)
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,7 @@ class Moves:
     ) -> tuple[str, bool]:
         clock = self.patience.clock
         start, acts, seen = clock.monotonic(), 0, 0
+        pauses = self.limits.polls()
         while True:
             now = self.world.node(node)
             decision = decide(now)
@@ -86,7 +98,7 @@ class Moves:
                     raise PersonNeeded(reason, where=str(node), next=what_next)
                 case _:
                     assert_never(decision)
-            clock.sleep(self.limits.poll_s)
+            clock.sleep(next(pauses))
 
     def _act(self, node: NodeId, step: str, what: str, acts: int) -> None:
         if acts > self.limits.acts:

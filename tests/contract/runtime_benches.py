@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LIMIT_S = 15.0
 DATA = "/var/lib/data"
 MOUNTS = [{"device": "/dev/xvdf", "path": DATA}]
-BEAT = {"name": "beat", "after": [DATA], "command": ["sh", "-c", "while :; do date >> {root}/var/lib/data/beat; sleep 0.05; done"]}
+BEAT = {"name": "beat", "after": [DATA], "command": ["sh", "-c", 'while :; do date >> "{root}/var/lib/data/beat"; sleep 0.05; done']}
 
 
 def eventually(check: Callable[[], bool], limit_s: float = LIMIT_S) -> None:
@@ -54,7 +54,7 @@ class Bench(Protocol):
 class ProcessBench:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.lab = folder / "lab"
+        self.lab = folder / "a lab"  # a blank in the path shows what isn't quoted
         self.runtime = ProcessRuntime(self.lab, path=os.environ["PATH"])
 
     def image(self, image_id: str = "ami-1", **boot: Any) -> None:

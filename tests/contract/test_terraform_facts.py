@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from immtf.adapters.terraform import TerraformCli, live_children
-from tests.contract.terraform_world import BINARY, World, apply_all, child_environment, make_world, needs_terraform
+from immtf.errors import TerraformFailed
+from tests.contract.terraform_world import BINARY, SLOW, World, apply_all, child_environment, make_world, needs_terraform, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -232,10 +232,28 @@ def test_sigkill_loses_what_is_in_flight(tmp_path: Path) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    while not (world.root / "begun").exists():
-        assert apply.poll() is None
-        time.sleep(0.02)
+    wait_for(world.root / "begun")
     assert live_children(world.root) == (apply.pid,)
     os.killpg(apply.pid, signal.SIGKILL)
     apply.wait()
     assert world.cli().state().resources == ()
+
+
+def test_sigkill_in_a_first_apply_leaves_a_state_of_no_bytes(tmp_path: Path) -> None:
+    """F8: Terraform itself would take it for an empty environment; the adapter refuses it."""
+    world = make_world(tmp_path, SLOW % 20)
+    world.ready()
+    apply = subprocess.Popen(
+        [BINARY, "apply", "-auto-approve", "-input=false"],
+        cwd=world.root,
+        env=child_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    wait_for(world.root / "begun")
+    os.killpg(apply.pid, signal.SIGKILL)
+    apply.wait()
+    assert (world.root / "terraform.tfstate").stat().st_size == 0
+    with pytest.raises(TerraformFailed, match="the state is empty"):
+        world.cli().plan()

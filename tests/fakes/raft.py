@@ -98,8 +98,12 @@ class SimRaft:
 
     def _promote(self, address: str, identity: str) -> None:
         seat = self.seats.get(address)
-        if seat is not None and seat.identity == identity and seat.since is not None and self.leader:
+        if seat is None or seat.identity != identity or seat.since is None or seat.voter:
+            return
+        if self.leader:
             seat.voter = True
+        else:
+            self.clock.after(PRUNE_S, lambda: self._promote(address, identity))
 
     def _strike(self, seat: Seat) -> None:
         if seat.since is None and self.leader and self.seats.get(seat.address) is seat:

@@ -77,7 +77,9 @@ class ProcessRuntime:
             if home.path.exists():
                 self._stop(instance_id, force=False)
                 self._volumes.give_back(home)
-                remove_tree(home.path)
+                gone = self._lab / "runtime" / f"gone-{instance_id}"
+                home.path.rename(gone)  # in one step, so that nobody sees half an instance
+                remove_tree(gone)
 
     def is_running(self, instance_id: str) -> bool:
         machine = self._machines.get(instance_id)
@@ -112,7 +114,8 @@ class ProcessRuntime:
         return machine.run(script, timeout_s)
 
     def instances(self) -> Sequence[InstanceStatus]:
-        return [self._status(Home(path)) for path in sorted(self._homes.iterdir()) if (path / "instance.json").exists()]
+        homes = [Home(path) for path in sorted(self._homes.iterdir())]
+        return [self._status(home, facts) for home in homes if (facts := read_json(home.instance))]
 
     def close(self) -> None:
         with self._lock:
@@ -164,8 +167,7 @@ class ProcessRuntime:
             machine.kill() if force else machine.stop(self._stop_patience_s)
             self._machines.pop(instance_id, None)
 
-    def _status(self, home: Home) -> InstanceStatus:
-        facts = read_json(home.instance)
+    def _status(self, home: Home, facts: dict[str, Any]) -> InstanceStatus:
         instance_id = facts["instance_id"]
         machine = self._machines.get(instance_id)
         running = machine is not None and machine.alive

@@ -18,6 +18,7 @@ from botocore.config import Config
 
 from immtf.errors import LabFailed
 from immtf.lab import client
+from immtf.lab.address import claim
 from immtf.lab.guest.home import LAB_MARK
 from immtf.lab.guest.processes import marked, running
 from immtf.lab.place import Place
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_ec2 import EC2Client
 
+START = "import sys; from pathlib import Path; from immtf.lab import client; client.up(Path(sys.argv[1]), path=[])"
 SLEEPER = [{"name": "sleeper", "command": ["sleep", "1000"]}]
 
 
@@ -91,8 +93,8 @@ def test_the_controller_is_nobody_s_child_and_has_no_terminal(folder: Path) -> N
     assert os.getsid(lab.pid) != os.getsid(0)
     parent = int(Path(f"/proc/{lab.pid}/stat").read_text().rpartition(")")[2].split()[1])
     assert parent != os.getpid()
-    outputs = {os.readlink(f"/proc/{lab.pid}/fd/{number}") for number in (0, 1, 2)}
-    assert outputs == {os.devnull, str(folder / "controller.log")}
+    outputs = {Path(f"/proc/{lab.pid}/fd/{number}").readlink() for number in (0, 1, 2)}
+    assert outputs == {Path(os.devnull), folder / "controller.log"}
 
 
 def test_two_labs_side_by_side(folder: Path, tmp_path: Path) -> None:
@@ -171,7 +173,14 @@ def test_sigterm_ends_a_lab_in_order(folder: Path, tmp_path: Path) -> None:
 def test_a_record_with_somebody_else_s_pid_is_no_lab(folder: Path) -> None:
     """The pid in a record that was left behind may be another program's by now."""
     folder.mkdir()
-    record = {"endpoint": "http://127.9.0.1:4566", "cidr": "127.9.0.0/16", "pid": os.getpid(), "region": "x", "delays": "none", "token": "t"}
+    record = {
+        "endpoint": "http://127.9.0.1:4566",
+        "cidr": "127.9.0.0/16",
+        "pid": os.getpid(),
+        "region": "x",
+        "delays": "none",
+        "token": "t",
+    }
     (folder / "lab.json").write_text(json.dumps(record))
     assert client.find(folder) is None
     assert client.up(folder, path=[]).started
@@ -264,7 +273,7 @@ def test_the_guests_find_the_programs_that_were_named(folder: Path, tmp_path: Pa
 
 def test_a_lab_outlives_the_command_that_started_it(folder: Path) -> None:
     """Also when the command is killed with its whole session."""
-    program = "import sys,time; from pathlib import Path; from immtf.lab import client; client.up(Path(sys.argv[1]), path=[]); print('up', flush=True); time.sleep(1000)"
+    program = START + "; import time; print('up', flush=True); time.sleep(1000)"
     root = Path(__file__).parents[4]
     with subprocess.Popen(
         [sys.executable, "-c", program, str(folder)], cwd=root, stdout=subprocess.PIPE, text=True, start_new_session=True
@@ -279,26 +288,22 @@ def test_a_lab_outlives_the_command_that_started_it(folder: Path) -> None:
 
 def test_an_instance_s_output_holds_up_nobody_who_waits_for_the_command(folder: Path) -> None:
     """Nothing of the lab keeps a pipe of the starting command open."""
-    program = "import sys; from pathlib import Path; from immtf.lab import client; client.up(Path(sys.argv[1]), path=[])"
     root = Path(__file__).parents[4]
-    done = subprocess.run([sys.executable, "-c", program, str(folder)], cwd=root, capture_output=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", START, str(folder)], cwd=root, capture_output=True, timeout=30, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
-def test_an_address_that_is_taken_is_passed_over(folder: Path) -> None:
-    from immtf.lab.address import claim
-
-    number, listener = claim()
+def test_an_address_that_is_taken_is_passed_over() -> None:
+    with socket.create_server(("127.2.0.1", 0)) as taken:
+        number, listener = claim(taken.getsockname()[1])
     with listener:
-        assert client.up(folder, path=[]).cidr != f"127.{number}.0.0/16"
+        assert number == 3
+        assert listener.getsockname()[0] == "127.3.0.1"
 
 
 def test_a_wildcard_listener_is_named() -> None:
-    from immtf.lab.address import claim
-
-    try:
-        listener = socket.create_server(("0.0.0.0", 4566))
-    except OSError:
-        pytest.skip("labs are up on this machine")
-    with listener, pytest.raises(LabFailed, match="port 4566 is taken"):
-        claim()
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(LabFailed, match=f"port {port} is taken on every address") as failed:
+            claim(port)
+    assert f"0.0.0.0:{port} has to be stopped" in failed.value.next

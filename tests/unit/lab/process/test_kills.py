@@ -143,9 +143,9 @@ def test_a_controller_that_was_killed_takes_every_guest_with_it(tmp_path: Path) 
         assert controller.stdout is not None
         assert controller.stdout.readline() == "up\n"
         eventually(lambda: len(sleeping("0.0721")) >= 2)
-        assert marked((LAB_MARK, str(tmp_path / "lab")))
+        assert marked((LAB_MARK, str(tmp_path / "a lab")))
         controller.kill()
-    eventually(lambda: not marked((LAB_MARK, str(tmp_path / "lab"))) and not sleeping("0.0721"))
+    eventually(lambda: not marked((LAB_MARK, str(tmp_path / "a lab"))) and not sleeping("0.0721"))
 
 
 def test_nothing_boots_in_a_lab_that_went_down(bench: ProcessBench) -> None:

@@ -1,0 +1,34 @@
+"""A real Consul server in a guest, where there is a consul on this machine."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.contract.runtime_benches import ProcessBench, eventually, make_spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMAND = ["consul", "agent", "-server", "-bootstrap", "-data-dir", "{root}/var/lib/data", "-bind", "{address}", "-client", "{address}"]
+
+
+@pytest.mark.skipif(shutil.which("consul") is None, reason="no consul on the path")
+def test_a_server_keeps_what_was_written_when_its_node_is_made_anew(tmp_path: Path) -> None:
+    bench = ProcessBench(tmp_path)
+    consul = "export CONSUL_HTTP_ADDR=127.254.10.11:8500; consul "
+    try:
+        bench.image(services=[{"name": "consul", "after": ["/var/lib/data"], "command": COMMAND}])
+        bench.runtime.create_volume("vol-1")
+        for instance_id in ("i-1", "i-2"):
+            bench.runtime.boot(make_spec(instance_id))
+            bench.runtime.attach("vol-1", instance_id, "/dev/xvdf")
+            written = consul + f"kv put {instance_id} kept"
+            eventually(lambda: bench.runtime.execute(instance_id, written, timeout_s=5).exit_code == 0, 30)  # noqa: B023 - called at once
+            if instance_id == "i-1":
+                bench.runtime.terminate(instance_id)
+        assert bench.sh(consul + "kv get i-1", "i-2") == "kept\n"
+    finally:
+        bench.runtime.close()
