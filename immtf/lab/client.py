@@ -8,10 +8,11 @@ What a dead lab left (guests, disks) is cleared at the next `up` or `down`, and 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +32,7 @@ __all__ = ["Lab", "down", "find", "up"]
 
 READY = b"ready\n"
 DOWN_LIMIT_S = 60.0
+DOWN_ANSWER_LIMIT_S = 5.0
 NEEDED = ("moto", "werkzeug", "flask", "flask_cors")
 
 
@@ -73,7 +75,7 @@ def down(directory: Path) -> bool:
         lab = _settled(place, DOWN_LIMIT_S)
         if lab is None:
             return bool(_clear(place, keep_logs=True))
-        lab.ask("POST", "down")
+        _end(lab)
         try:
             with held(place.controller_lock, DOWN_LIMIT_S, time.monotonic, time.sleep):
                 pass
@@ -81,6 +83,15 @@ def down(directory: Path) -> bool:
             raise LabFailed(f"the controller (pid {lab.pid}) does not end", where=str(place.log), next=f"kill -9 {lab.pid}") from None
         _clear(place, keep_logs=True)
     return True
+
+
+def _end(lab: Lab) -> None:
+    """Tell a controller to end, or kill one that doesn't listen: as it holds its lock, the pid in its record is its own."""
+    try:
+        lab.ask("POST", "down", limit_s=DOWN_ANSWER_LIMIT_S)
+    except LabFailed:
+        with suppress(ProcessLookupError):
+            os.kill(lab.pid, signal.SIGKILL)
 
 
 @contextmanager

@@ -68,8 +68,9 @@ class Commands:
         script, timeout_s = _parameters(request.get("Parameters", {}))
         targets = request.get("InstanceIds", [])
         running = {row.instance_id for row in self._running()}
-        if not targets or (unknown := [name for name in targets if name not in running]):
-            raise Refused("InvalidInstanceId", f"Instances [{unknown if targets else []}] not in a valid state for account 123456789012")
+        unknown = [name for name in targets if name not in running]
+        if unknown or not targets:
+            raise Refused("InvalidInstanceId", f"Instances [[{', '.join(unknown)}]] not in a valid state for account 123456789012")
         command_id, now = str(uuid.uuid4()), self._clock()
         invocations = {name: Invocation(command_id, name, request.get("Comment", ""), now) for name in targets}
         with self._lock:

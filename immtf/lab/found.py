@@ -91,8 +91,8 @@ class Lab:
         """Forget what was scripted."""
         self.ask("DELETE", "orders")
 
-    def ask(self, method: str, name: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Ask the lab about itself; refused or no answer within half a minute: `LabFailed`."""
+    def ask(self, method: str, name: str, body: Mapping[str, Any] | None = None, *, limit_s: float = ANSWER_LIMIT_S) -> dict[str, Any]:
+        """Ask the lab about itself; refused or no answer within `limit_s` seconds: `LabFailed`."""
         request = Request(  # noqa: S310 - the scheme is the record's own, http
             self.endpoint + PREFIX + name,
             method=method,
@@ -101,7 +101,7 @@ class Lab:
         )
         try:
             # Without proxies: what the environment names for the outside doesn't reach this machine's own addresses.
-            with build_opener(ProxyHandler({})).open(request, timeout=ANSWER_LIMIT_S) as answer:
+            with build_opener(ProxyHandler({})).open(request, timeout=limit_s) as answer:
                 return dict(json.load(answer))
         except HTTPError as error:
             with error:

@@ -84,13 +84,14 @@ Step: TypeAlias = SpareNode | MarkVolumes | HandOver | StopNode | StartNode | De
 
 @dataclass(frozen=True, slots=True)
 class NodeWork:
-    """What is done to one node, and why at this place in the order. No steps but the last two: the node is only checked."""
+    """What is done to one node, and why at this place in the order; `image_id` is the image it has to run then ("" is any)."""
 
     node: NodeId
     action: ChangeKind
     why: str
     steps: tuple[Step, ...]
     row: PlanRow
+    image_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from immtf.errors import PersonNeeded
+from immtf.model.block import ConsulGate
 from immtf.model.events import PlanRow
 from immtf.model.snapshot import ChangeKind, NodeNow, Snapshot
 from immtf.model.steps import (
@@ -71,11 +72,13 @@ def next_work(works: Sequence[NodeWork], leaders: Collection[NodeId]) -> NodeWor
 
     Roles are read again before each node: a leader's stop moves leadership, and a plan made before it would stop the new leader too.
     """
-    for work in works:
-        others = [other for other in works if other is not work and other.node.cluster == work.node.cluster and other.row.action != "skip"]
-        if work.row.action == "skip" or work.node not in leaders or not others:
-            return work
-    return works[0]
+    return next((work for work in works if work.node not in leaders or not _takes_away_others(work, works)), works[0])
+
+
+def _takes_away_others(work: NodeWork, works: Sequence[NodeWork]) -> bool:
+    """Return whether a work takes its node away, and others of its cluster still will be."""
+    busy = [other.node for other in works if other.row.action not in {"skip", "create"} and other.node.cluster == work.node.cluster]
+    return work.node in busy and len(busy) > 1
 
 
 def is_away(now: NodeNow, change: NodeChange) -> bool:
@@ -133,10 +136,17 @@ def steps_of(node: NodeId, action: str) -> tuple[Step, ...]:
             return (MarkVolumes(node), *prove)
 
 
+def allowed_away(cluster: Cluster, members: int) -> int:
+    """Return how many nodes of a cluster may be away: bounded by quorum where its service has one, else at least one must be left."""
+    if any(isinstance(gate, ConsulGate) for gate in cluster.gates):
+        return may_be_away(members, cluster.max_unavailable)
+    return max(0, min(cluster.max_unavailable, members - 1))
+
+
 def _refuse_too_few(cluster: Cluster, nodes: Mapping[NodeId, NodeNow], snapshot: Snapshot) -> None:
     away = sorted(node for node, now in nodes.items() if is_away(now, snapshot.change(node)))
     members = sum(snapshot.change(node).kind is not ChangeKind.CREATE for node in nodes)
-    allowed = may_be_away(members, cluster.max_unavailable)
+    allowed = allowed_away(cluster, members)
     touched = [node for node, now in nodes.items() if action_of(now, snapshot.change(node)) != "skip"]
     mendable = min(allowed, 1)  # nodes are mended one at a time, and the others have to be whole meanwhile
     if len(away) > mendable:
@@ -147,7 +157,7 @@ def _refuse_too_few(cluster: Cluster, nodes: Mapping[NodeId, NodeNow], snapshot:
         )
     if touched and not allowed and any(snapshot.change(node).kind is not ChangeKind.CREATE for node in touched):
         raise PersonNeeded(
-            f"a cluster of {members} can spare no node: its quorum is {majority(members)}",
+            f"a cluster of {members} can spare no node",
             where=f"cluster {cluster.name}",
             next="add nodes first (three can spare one), or replace the node by hand in a maintenance window",
         )
@@ -158,14 +168,16 @@ def _rank(node: NodeId, snapshot: Snapshot) -> tuple[int, int, str, str, str]:
     now, change = snapshot.nodes[node], snapshot.change(node)
     view = snapshot.services.get(node.cluster)
     leads = view is not None and view.leader() == node
-    if is_away(now, change):
+    if change.kind is ChangeKind.CREATE:
+        group = 4
+    elif is_away(now, change):
         group = 0
     elif is_sick(node, snapshot):
         group = 1
     elif action_of(now, change) == "skip":
         group = 2
     else:
-        group = 4 if change.kind is ChangeKind.CREATE else 3
+        group = 3
     zone = now.instance.zone if now.instance else ""
     return (group, int(leads), zone, node.cluster, node.key)
 
@@ -183,7 +195,9 @@ def _work(cluster: Cluster, node: NodeId, snapshot: Snapshot, versions: Mapping[
         gates=tuple(gate.id for gate in cluster.gates),
         quorum_left=_quorum_left(cluster, snapshot, action),
     )
-    return NodeWork(node=node, action=change.kind, why=row.why, steps=steps_of(node, action) if chosen else (), row=row)
+    return NodeWork(
+        node=node, action=change.kind, why=row.why, steps=steps_of(node, action) if chosen else (), row=row, image_id=change.image_id
+    )
 
 
 def _image(image_id: str, versions: Mapping[str, str]) -> str:
@@ -213,4 +227,5 @@ def _quorum_left(cluster: Cluster, snapshot: Snapshot, action: str) -> str:
     members = sum(1 for item in snapshot.nodes if item.cluster == cluster.name and snapshot.change(item).kind is not ChangeKind.CREATE)
     if action in {"skip", "create"}:
         return f"{members} of {members}"
-    return f"{members - 1} of {members} (quorum {majority(members)})"
+    quorum = f" (quorum {majority(members)})" if any(isinstance(gate, ConsulGate) for gate in cluster.gates) else ""
+    return f"{members - 1} of {members}{quorum}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from immtf.errors import GuestFailed, PersonNeeded
 from immtf.model.snapshot import ChangeKind
-from immtf.plan.custody import judge_custody, needs_mark, wanted_mark
+from immtf.plan.custody import judge_custody, judge_image, needs_mark, wanted_mark
 from immtf.plan.facts import mark_script
 from immtf.run.gates import Question, wait_for
 
@@ -73,12 +73,14 @@ def mark_volumes(world: World, node: NodeId, patience: Patience, *, wait: bool) 
     return f"{'marked' if written else 'known'}: {proof.reason}", bool(written)
 
 
-def prove_volumes(world: World, node: NodeId, patience: Patience) -> str:
-    """Wait until the node's volumes are proven on its present instance; return the evidence."""
+def prove_volumes(world: World, node: NodeId, patience: Patience, *, image_id: str) -> str:
+    """Wait until the node's present instance is of the wanted image and its volumes are proven on it; return the evidence."""
     last: list[Verdict] = []
 
     def ask_once() -> Verdict:
-        last[:] = [judge_custody(world.block.name, world.node(node, facts=True))]
+        now = world.node(node, facts=True)
+        image = judge_image(now, image_id)
+        last[:] = [judge_custody(world.block.name, now) if image.held else image]
         return last[0]
 
     wait_for([Question("volumes", str(node), ask_once)], patience, where=str(node), settling=True)

@@ -53,6 +53,8 @@ class Executor:
             return
         emit(NodeStarted(node, index, total, work.row.action, work.why))
         start = clock.monotonic()
+        if work.row.action != "skip" and not self.world.node(work.node).running:
+            self.ledger.gone(node, start)
         for step in work.steps:
             self._step(step, work)
         now = self.world.node(work.node)
@@ -95,15 +97,15 @@ class Executor:
             case ApplyNode(node):
                 return apply_node(self.world, node, self.patience)
             case ProveVolumes(node):
-                return self._prove(node)
+                return self._prove(node, work.image_id)
             case SettleNode(node):
                 return self._settle(node)
             case _:
                 assert_never(step)
 
-    def _prove(self, node: NodeId) -> tuple[str, bool]:
+    def _prove(self, node: NodeId, image_id: str) -> tuple[str, bool]:
         start = self.patience.clock.monotonic()
-        evidence = prove_volumes(self.world, node, self.patience)
+        evidence = prove_volumes(self.world, node, self.patience, image_id=image_id)
         self.ledger.servers_s += self.patience.clock.monotonic() - start
         return evidence, True
 

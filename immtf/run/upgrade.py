@@ -18,7 +18,7 @@ from immtf.run.apply import apply_judged
 from immtf.run.custody import mark_before
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from immtf.model.block import Block
     from immtf.model.cloud import ImageChoice
@@ -92,16 +92,15 @@ class Upgrade:
     def perform(self, plan: UpgradePlan) -> None:
         """Do everything that the plan says, in its order. Raises what stopped it."""
         world, patience = self.executor.world, self.executor.patience
-        deferred = False
         if plan.shared:
             with stage(patience, "shared", f"{len(plan.shared)} changes outside the nodes"):
-                deferred = self._shared(plan.shared)
+                self._shared(plan.shared)
         mark_before(world, plan.works, patience)
         with stage(patience, "nodes", f"{len(plan.works)} nodes, one at a time"):
             self._nodes(plan.works)
         chosen = all(work.steps for work in plan.works)
         with stage(patience, "rest", "what is left, and that nothing is"):
-            self._rest(world, patience, deferred=deferred, whole=chosen)
+            self._rest(world, patience, whole=chosen)
 
     def _nodes(self, works: Sequence[NodeWork]) -> None:
         """Do one node after the other; which one is next is decided again each time."""
@@ -118,36 +117,29 @@ class Upgrade:
         views = [self.executor.world.view(cluster) for cluster in sorted({work.node.cluster for work in works})]
         return {leader for view in views if view is not None and (leader := view.leader()) is not None}
 
-    def _shared(self, addresses: Collection[str]) -> bool:
-        """Apply shared changes by name; those that would pull a node along wait for the end. Return whether some do."""
-        world, patience = self.executor.world, self.executor.patience
-
-        def apply(targets: Collection[str]) -> None:
-            layout = world.layout
-            apply_judged(
-                world, patience, judge=lambda plan: judge_shared(plan, layout), where="shared", step="ApplyShared", targets=tuple(targets)
-            )
-
+    def _shared(self, addresses: Sequence[str]) -> None:
+        """Apply shared changes by name; one that would pull a node along waits for the end, when the nodes are done."""
         try:
-            apply(addresses)
+            self._apply_shared(addresses)
         except PlanRefused:
-            return self._one_by_one(addresses, apply_one=lambda address: apply([address]))
-        return False
+            for address in addresses:
+                self._apply_or_defer(address)
 
-    def _one_by_one(self, addresses: Collection[str], apply_one: Callable[[str], None]) -> bool:
-        deferred = False
-        for address in addresses:
-            try:
-                apply_one(address)
-            except PlanRefused as refused:
-                self.executor.patience.emit(Noted("info", f"{address} waits until the nodes are done: {refused.what}"))
-                deferred = True
-        return deferred
+    def _apply_shared(self, addresses: Sequence[str]) -> None:
+        world, patience = self.executor.world, self.executor.patience
+        layout = world.layout
+        apply_judged(world, patience, judge=lambda plan: judge_shared(plan, layout), where="shared", step="ApplyShared", targets=addresses)
 
-    def _rest(self, world: World, patience: Patience, *, deferred: bool, whole: bool) -> None:
+    def _apply_or_defer(self, address: str) -> None:
+        try:
+            self._apply_shared([address])
+        except PlanRefused as refused:
+            self.executor.patience.emit(Noted("info", f"{address} waits until the nodes are done: {refused.what}"))
+
+    def _rest(self, world: World, patience: Patience, *, whole: bool) -> None:
         """Apply what hung on the nodes (outputs, deferred shared changes), then show that a full plan is empty."""
         saved = world.terraform.plan()
-        if saved.changed and (deferred or not acting(saved.data) or not self._nodes_left(saved.data)):
+        if saved.changed and not self._nodes_left(saved.data):
             layout = world.layout
             apply_judged(world, patience, judge=lambda plan: judge_shared(plan, layout), where="rest", step="ApplyRest")
             saved = world.terraform.plan()

@@ -26,7 +26,7 @@ class Wishes:
     """What the configuration asks for beside the image, most of it wrong on purpose.
 
     `shared` are addresses outside the nodes with a change pending; True where they depend on the nodes. `tangled` modules refer to
-    each other, so that a target on one brings all along. `moved` nodes are to be in another zone.
+    each other, so that a target on one brings all along. `moved` nodes are to be in another zone, `removed` ones are not wanted any more.
     """
 
     layout: Literal["modules", "keyed"] = "modules"
@@ -36,6 +36,7 @@ class Wishes:
     creates_first: bool = False
     data_disk: bool = False
     tangled: bool = False
+    removed: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ class Planner:
         )
 
     def _node(self, key: str) -> list[Change]:
+        if key in self.wishes.removed:
+            return [self._row(kind, key, ("delete",), reason="delete_because_each_key") for kind in NEEDS]
         instance = self._instance(key)
         return [instance, self._volume(key), self._attachment(key, instance)]
 

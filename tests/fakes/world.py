@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from immtf.model.events import Event
+    from immtf.model.names import NodeId
     from immtf.model.steps import UpgradePlan
 
 VERSIONS = {OLD: "1.0.0", NEW: "1.1.0"}
@@ -78,6 +79,11 @@ class Scene:
         plan = prepare(executor.world, executor.patience, ImageChoice(self.sim.wanted, "1.1.0"), VERSIONS)
         Upgrade(executor).perform(plan)
 
+    def upgrade_only(self, executor: Executor, *nodes: NodeId) -> None:
+        """Be a process that upgrades these nodes and no other."""
+        plan = prepare(executor.world, executor.patience, ImageChoice(self.sim.wanted, "1.1.0"), VERSIONS, only=nodes)
+        Upgrade(executor).perform(plan)
+
     def converge(self, run: Callable[[], None] | None = None, *, runs: int = 4) -> list[BaseException]:
         """Upgrade until a run ends well; return what the earlier ones ended with. The last one's error is raised."""
         ended: list[BaseException] = []
@@ -94,7 +100,8 @@ class Scene:
                 return ended
 
     def faults(self) -> list[str]:
-        """Return what is not as it has to be after an upgrade."""
+        """Return what is not as it has to be after an upgrade; faults that were planned and not met are off."""
+        self.sim.calls.revive()
         found = []
         for key in self.sim.keys:
             volume = self.sim.volumes[self.sim.state[self.terraform.planner.address(VOLUME, key)].identity]

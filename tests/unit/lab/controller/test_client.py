@@ -211,6 +211,15 @@ def test_a_lab_that_gives_no_answer(folder: Path) -> None:
         nowhere.status()
 
 
+def test_a_lab_that_hangs_can_be_ended(folder: Path, tmp_path: Path) -> None:
+    lab = client.up(folder, path=[])
+    run_instance(lab, make_tree(tmp_path / "tree", mounts=[], services=SLEEPER))
+    os.kill(lab.pid, signal.SIGSTOP)
+    assert client.down(folder)
+    eventually(lambda: not of_lab(folder))
+    assert client.find(folder) is None
+
+
 def test_images_are_registered_once_per_content(folder: Path, tmp_path: Path) -> None:
     lab = client.up(folder, path=[])
     tree = make_tree(tmp_path / "tree", mounts=[], services=[])
