@@ -29,18 +29,23 @@ _CREDENTIALS = (
     botocore.exceptions.CredentialRetrievalError,
     botocore.exceptions.TokenRetrievalError,
     botocore.exceptions.ProfileNotFound,
+    botocore.exceptions.SSOError,
 )
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "AuthFailure", "UnrecognizedClientException"})
 
 
 @dataclass
 class Aws:
-    """A session with one account and region. `environment` gives endpoint, region and credentials where it is the lab's."""
+    """A session with one account and region; endpoint and keys where it is the lab's, which no proxy stands in front of.
+
+    `attempts` is how often a call is made before throttling or a broken connection is an error.
+    """
 
     region: str | None = None
     endpoint: str | None = None
     access_key: str | None = None
     secret_key: str | None = None
+    attempts: int = ATTEMPTS
     calls: Counter[str] = field(default_factory=Counter)
 
     @classmethod
@@ -57,9 +62,10 @@ class Aws:
     def client(self, service: str) -> Any:
         """Return a client of a service; every call it makes is counted by `service:Action`."""
         config = Config(
-            retries={"mode": "standard", "max_attempts": ATTEMPTS},
+            retries={"mode": "standard", "total_max_attempts": self.attempts},
             connect_timeout=CONNECT_TIMEOUT_S,
             read_timeout=READ_TIMEOUT_S,
+            proxies={} if self.endpoint else None,
         )
         with translated(f"aws {service}"):
             session: Any = boto3.Session(self.access_key, self.secret_key, region_name=self.region)

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
+import time
 import urllib.error
 import urllib.request
+from typing import TYPE_CHECKING
 
 from immtf.model.verdict import Verdict
 
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
+
 READ_AT_MOST = 1_000_000
+CHUNK = 65_536
 
 
 class Network:
     """Checks from where immtf runs."""
 
     def http(self, url: str, *, status: int, contains: str | None, timeout_s: float) -> Verdict:
+        deadline = time.monotonic() + timeout_s
         request = urllib.request.Request(url, headers={"User-Agent": "immtf"})  # noqa: S310 - the block's file allows http and https only
         try:
             with _opener().open(request, timeout=timeout_s) as answer:
-                code, body = answer.status, answer.read(READ_AT_MOST)
+                code, body = answer.status, _body(answer, deadline)
         except urllib.error.HTTPError as error:
             with error:
-                code, body = error.code, error.read(READ_AT_MOST)
+                code, body = error.code, _body(error, deadline)
         except (OSError, ValueError) as error:
             return Verdict(held=False, reason=f"{url}: {getattr(error, 'reason', None) or error}")
         if code != status:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from immtf.adapters.aws import translated
@@ -44,7 +45,7 @@ class Ssm:
                 sent = self._client.send_command(
                     InstanceIds=[instance_id],
                     DocumentName="AWS-RunShellScript",
-                    Parameters={"commands": [script], "executionTimeout": [str(int(timeout_s))]},
+                    Parameters={"commands": [script], "executionTimeout": [str(max(1, math.ceil(timeout_s)))]},
                     TimeoutSeconds=LEAST_TIMEOUT_S,
                 )
         except CloudFailed as error:
@@ -64,6 +65,7 @@ class Ssm:
             raise
         if got["Status"] in UNDER_WAY:
             return None
-        if got["Status"] not in {"Success", "Failed"}:
-            raise GuestFailed(f"the command ended as {got['Status']}: {got.get('StandardErrorContent', '').strip()}", where=instance_id)
+        if got["Status"] not in {"Success", "Failed"} or got["ResponseCode"] < 0:  # -1: it never came to an exit code
+            how = got.get("StatusDetails") or got["Status"]
+            raise GuestFailed(f"the command ended as {how}: {got.get('StandardErrorContent', '').strip()}", where=instance_id)
         return int(got["ResponseCode"]), got.get("StandardOutputContent", ""), got.get("StandardErrorContent", "")

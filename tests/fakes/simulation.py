@@ -130,7 +130,8 @@ class SimWorld:
         """Hold the rules before a node that may be serving is taken away by immtf."""
         if not any(item.serving for item in self.live(key)):
             return
-        sick = [other for other in self.keys if other != key and not self.healthy(other)]
+        made = {item.node for item in self.instances.values()} | {volume.node for volume in self.volumes.values()}
+        sick = [other for other in self.keys if other in made and other != key and not self.healthy(other)]
         if sick:
             raise Violation(f"{why} of {key} while {', '.join(sick)} is not healthy")
         self.taken.append(key)
