@@ -74,11 +74,16 @@ class ConsulService:
     def _api(self, gate: ConsulGate, address: str) -> Any:
         verify = self._environment.get("CONSUL_CACERT") or True
         api = consul.Consul(host=address, port=gate.port, scheme=gate.scheme, verify=verify, connections_timeout=gate.timeout_s)
-        token = self._environment.get(gate.token_env or "CONSUL_HTTP_TOKEN")
-        if token:
-            api.token = token
-            api.http.session.headers["X-Consul-Token"] = token
+        speak_as(api, self._environment.get(gate.token_env or "CONSUL_HTTP_TOKEN"))
         return api
+
+
+def speak_as(api: Any, token: str | None) -> None:
+    """Give a client the token that is meant, and no other; and let it speak to its server itself, through no proxy."""
+    api.token = token
+    api.http.session.trust_env = False
+    if token:
+        api.http.session.headers["X-Consul-Token"] = token
 
 
 def _peer(row: Mapping[str, Any], health: Mapping[str, Any] | None, newest: int) -> Peer:

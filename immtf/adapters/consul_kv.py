@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import consul
-import requests
 
+from immtf.adapters.consul import FAILURES, speak_as
 from immtf.errors import CloudFailed
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from immtf.model.block import ConsulGate
 
 TIMEOUT_S = 2.0
-FAILURES = (consul.ConsulException, requests.RequestException, ValueError, KeyError, TypeError)
 T = TypeVar("T")
 
 
@@ -27,9 +26,11 @@ class ConsulKv:
         verify = environment.get("CONSUL_CACERT") or True
         token = environment.get(gate.token_env or "CONSUL_HTTP_TOKEN")
         self._clients: list[Any] = [
-            consul.Consul(host=host, port=gate.port, scheme=gate.scheme, verify=verify, token=token, connections_timeout=TIMEOUT_S)
+            consul.Consul(host=host, port=gate.port, scheme=gate.scheme, verify=verify, connections_timeout=TIMEOUT_S)
             for host in addresses
         ]
+        for client in self._clients:
+            speak_as(client, token)
 
     def put(self, key: str, value: str) -> bool:
         try:

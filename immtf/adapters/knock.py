@@ -7,12 +7,8 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
 
 from immtf.model.verdict import Verdict
-
-if TYPE_CHECKING:
-    from http.client import HTTPResponse
 
 READ_AT_MOST = 1_000_000
 CHUNK = 65_536
@@ -22,15 +18,9 @@ class Network:
     """Checks from where immtf runs."""
 
     def http(self, url: str, *, status: int, contains: str | None, timeout_s: float) -> Verdict:
-        deadline = time.monotonic() + timeout_s
-        request = urllib.request.Request(url, headers={"User-Agent": "immtf"})  # noqa: S310 - the block's file allows http and https only
         try:
-            with _opener().open(request, timeout=timeout_s) as answer:
-                code, body = answer.status, _body(answer, deadline)
-        except urllib.error.HTTPError as error:
-            with error:
-                code, body = error.code, _body(error, deadline)
-        except (OSError, ValueError) as error:
+            code, body = _get(url, timeout_s)
+        except (OSError, ValueError, http.client.HTTPException) as error:
             return Verdict(held=False, reason=f"{url}: {getattr(error, 'reason', None) or error}")
         if code != status:
             return Verdict(held=False, reason=f"{url} answers {code}, wanted {status}")
@@ -44,6 +34,23 @@ class Network:
         except OSError as error:
             return Verdict(held=False, reason=f"{address}:{port}: {error}")
         return Verdict(held=True, reason=f"{address}:{port} takes connections")
+
+
+def _get(url: str, timeout_s: float) -> tuple[int, bytes]:
+    """Return what a GET is answered with: the status and the beginning of the body."""
+    deadline = time.monotonic() + timeout_s
+    request = urllib.request.Request(url, headers={"User-Agent": "immtf"})  # noqa: S310 - the block's file allows http and https only
+    try:
+        answer = _opener().open(request, timeout=timeout_s)
+    except urllib.error.HTTPError as error:  # an answer like any other
+        answer = error
+    with answer:
+        body = b""
+        while len(body) < READ_AT_MOST and (part := answer.read1(CHUNK)):
+            body += part
+            if time.monotonic() > deadline:
+                raise TimeoutError("the answer did not end in time")
+        return answer.status, body
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):

@@ -11,7 +11,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from immtf.errors import LeaseHeld
+from immtf.errors import ImmtfError, LeaseHeld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
 @contextmanager
 def held_lease(path: Path, holder: Mapping[str, str]) -> Iterator[None]:
-    """Hold the lease while the body runs; raises `LeaseHeld` with who has it. `holder` is told to others: run, who, since."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Hold the lease while the body runs; raises `LeaseHeld` with who has it, `ImmtfError` where its file can't be had. `holder` is told to others: run, who, since."""
+    descriptor = _open(path)
     try:
         _take(descriptor, path)
         os.ftruncate(descriptor, 0)
@@ -30,6 +29,14 @@ def held_lease(path: Path, holder: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ImmtfError(f"the lease can't be opened: {error.strerror}", where=str(path), next="let this user write there") from error
 
 
 def _take(descriptor: int, path: Path) -> None:
