@@ -26,8 +26,7 @@ class ConsulKv:
         verify = environment.get("CONSUL_CACERT") or True
         token = environment.get(gate.token_env or "CONSUL_HTTP_TOKEN")
         self._clients: list[Any] = [
-            consul.Consul(host=host, port=gate.port, scheme=gate.scheme, verify=verify, connections_timeout=TIMEOUT_S)
-            for host in addresses
+            consul.Consul(host=host, port=gate.port, scheme=gate.scheme, verify=verify, connections_timeout=TIMEOUT_S) for host in addresses
         ]
         for client in self._clients:
             speak_as(client, token)

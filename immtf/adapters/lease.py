@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def held_lease(path: Path, holder: Mapping[str, str]) -> Iterator[None]:
-    """Hold the lease while the body runs; raises `LeaseHeld` with who has it, `ImmtfError` where its file can't be had. `holder` is told to others: run, who, since."""
+    """Hold the lease while the body runs. `holder` is told to others: run, who, since.
+
+    Raises `LeaseHeld` with who has it, `ImmtfError` where its file can't be had.
+    """
     descriptor = _open(path)
     try:
         _take(descriptor, path)

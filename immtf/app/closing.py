@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from immtf.app.session import Session
+    from immtf.run.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +63,26 @@ def _safe(session: Session) -> str:
     if world is None or not world.layout.nodes:
         return "nothing was touched"
     try:
+        _survey(world)
+        if not world.layout.nodes:
+            return "the environment is gone"
         rows, unfinished = take_status(world, {})
         session.tell(StatusTaken(rows, unfinished))
         away = [str(node) for node, now in world.nodes().items() if is_away(now, NodeChange(ChangeKind.NONE))]
     except ImmtfError as error:
         return f"the state of the nodes could not be observed: {error.what}"
+    except Exception as error:  # noqa: BLE001 - a second fault must not hide the first, nor the run's last event
+        return f"the state of the nodes could not be observed: {type(error).__name__}: {error}"
     total = len(world.layout.nodes)
     if away:
         return f"{total - len(away)} of {total} nodes are up; away: {', '.join(away)}, with their volumes kept; no other node is touched"
     return f"all {total} nodes are up; no node is touched any more"
+
+
+def _survey(world: World) -> None:
+    """Read the state anew: what failed may have changed it. Where it can't be read (Terraform was interrupted), the last one has to do."""
+    with suppress(ImmtfError):
+        world.survey()
 
 
 def _finish(session: Session, outcome: Outcome) -> None:

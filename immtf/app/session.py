@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from immtf.model.cloud import ImageChoice
     from immtf.model.events import Event
 
-REFRESHES = frozenset({"refresh_start", "refresh_complete"})
+NOISE = frozenset({"refresh_start", "refresh_complete", "resource_drift", "log"})
 TARGETED = ("Resource targeting is in effect", "Applied changes may be incomplete")  # Terraform warns of what is done on purpose
 
 
@@ -140,7 +140,7 @@ class Session:
 
     def _told(self, event: TerraformEvent) -> None:
         """Pass on what Terraform says, with the node it is about; the noise of refreshes is left out."""
-        if event.kind in REFRESHES:
+        if event.kind in NOISE or event.action == "read":
             return
         if event.diagnostic is not None:
             if event.diagnostic.severity == "warning" and event.diagnostic.summary not in TARGETED:  # errors are raised

@@ -101,4 +101,5 @@ def test_upgrade(source: str | None, **arguments: Any) -> int:
     options = Options(**arguments)
     confirmer(options)("Create a test environment, upgrade it, and destroy it afterwards?")
     with source_of(source, options) as before:
-        return run("test-upgrade", options, lambda session: use.test_upgrade(session, before, options.image), test=True)
+        also = [before.block] if before.block else []
+        return run("test-upgrade", options, lambda session: use.test_upgrade(session, before, options.image), test=True, also=also)

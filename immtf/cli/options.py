@@ -25,6 +25,7 @@ class Options:
     lab: bool = False
     lab_name: str | None = None
     lab_delays: str = "none"
+    environment: str | None = None
     image: str | None = None
     only: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
@@ -83,6 +84,7 @@ HOME = option(
 YES = option("--yes", is_flag=True, help="Don't ask.")
 IMAGE = option("--image", metavar="ID|VERSION", help="The image to roll out; without it the newest that the block's constraint allows.")
 ONLY = option("--only", multiple=True, metavar="NODE", help="Change this node only, e.g. server/a. May be repeated.")
+ENVIRONMENT = option("--environment", metavar="NAME", help="An environment whose state immtf keeps, e.g. one that a killed test left.")
 LAB = (
     option("--lab", is_flag=True, help="Work in the lab: a rehearsal cloud on this machine, with real Terraform and real servers."),
     option("--lab-name", metavar="NAME", help="Which lab; `default` is the one that `immtf lab up` starts."),
@@ -105,7 +107,7 @@ def shared(*options: Callable[[Any], Any]) -> Callable[[F], F]:
 
     def decorate(function: F) -> F:
         decorated: Any = function
-        for item in reversed((BLOCK, *options, *LAB, *VARIABLES, OUTPUT, HOME)):
+        for item in reversed((BLOCK, *options, ENVIRONMENT, *LAB, *VARIABLES, OUTPUT, HOME)):
             decorated = item(decorated)
         return cast("F", decorated)
 

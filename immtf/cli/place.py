@@ -7,7 +7,6 @@ taken down with it. On AWS a test gets an environment of its own, with its own s
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from immtf.app.target import Target
+from immtf.cli.environments import aws_target, new_name
 from immtf.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from immtf.cli.options import Options
@@ -30,56 +30,25 @@ DEFAULT_LAB = "default"
 
 
 @contextmanager
-def place_for(block: Block, options: Options, *, test: bool) -> Iterator[Target]:
-    """Give the target of a command; what was made for a test alone is gone afterwards."""
+def place_for(block: Block, options: Options, *, test: bool, also: Sequence[Block] = ()) -> Iterator[Target]:
+    """Give the target of a command; what was made for a test alone is gone afterwards. `also` are blocks whose images are wanted too."""
     if options.lab:
-        with _lab_for(block, options, test=test) as target:
+        with _lab_for([block, *also], options, test=test) as target:
             yield target
-    elif test:
-        yield _test_environment(options)
     else:
-        yield Target(
-            cloud="aws",
-            environment="default",
-            is_test=False,
-            home=options.home,
-            process=os.environ,
-            terraform=_terraform(),
-            flags=str(options.block),
-        )
-
-
-def _terraform() -> str:
-    """Return the program to run: what IMMTF_TERRAFORM names, else the one of terraform and tofu that is on the path."""
-    named = os.environ.get("IMMTF_TERRAFORM")
-    return named or next((name for name in ("terraform", "tofu") if shutil.which(name)), "terraform")
-
-
-def _test_environment(options: Options) -> Target:
-    name = f"t-{secrets.token_hex(4)}"
-    directory = (options.home / "environments" / name).resolve()
-    return Target(
-        cloud="aws",
-        environment=name,
-        is_test=True,
-        home=options.home,
-        process=os.environ,
-        terraform=_terraform(),
-        directory=directory,
-        override={"terraform": {"backend": {"local": {"path": str(directory / "terraform.tfstate")}}}},
-        flags=str(options.block),
-    )
+        yield aws_target(options, test=test)
 
 
 @contextmanager
-def _lab_for(block: Block, options: Options, *, test: bool) -> Iterator[Target]:
-    name = options.lab_name or (f"t-{secrets.token_hex(4)}" if test else DEFAULT_LAB)
+def _lab_for(blocks: Sequence[Block], options: Options, *, test: bool) -> Iterator[Target]:
+    name = options.lab_name or (new_name() if test else DEFAULT_LAB)
     own = test and options.lab_name is None
     lab, tools = start_lab(options.home, name, options.lab_delays)
     passed = False
     try:
-        register_images(block, lab)
-        yield _lab_target(block, options, lab, tools, name)
+        for block in blocks:
+            register_images(block, lab)
+        yield _lab_target(blocks[0], options, lab, tools, name)
         passed = True
     finally:
         if own:

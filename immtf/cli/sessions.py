@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from immtf.errors import UsageError
+from immtf.errors import Interrupted, UsageError
+from immtf.model.block import ConsulGate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -28,9 +30,10 @@ if TYPE_CHECKING:
 
 CHANGING = frozenset({"create", "upgrade", "destroy", "test-create", "test-upgrade"})
 SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "CONSUL_HTTP_TOKEN")
+SHORTEST_SECRET = 6
 
 
-def run(command: str, options: Options, body: Callable[[Session], Outcome], *, test: bool = False) -> ExitCode:
+def run(command: str, options: Options, body: Callable[[Session], Outcome], *, test: bool = False, also: Sequence[Block] = ()) -> ExitCode:
     """Open a session, carry the use case out to its last event, and return the exit code."""
     from immtf.adapters.clock import Signals
     from immtf.adapters.journal import Journal
@@ -46,17 +49,17 @@ def run(command: str, options: Options, body: Callable[[Session], Outcome], *, t
     run_id = new_run_id()
     with ExitStack() as stack:
         signals = stack.enter_context(Signals().caught())
-        target = stack.enter_context(place_for(block, options, test=test))
-        secrets = [value for name in SECRETS if len(value := target.process.get(name, "")) > 5]  # noqa: PLR2004 - shorter would mask words
+        target = stack.enter_context(place_for(block, options, test=test, also=also))
+        secrets = _secrets(block, target.process)
+        if command in CHANGING:  # before the journal: a run that was not let in leaves none
+            holder = {"run": run_id, "command": command, "pid": str(os.getpid()), "since": f"{now():%Y-%m-%d %H:%M:%S} UTC"}
+            stack.enter_context(held_lease(_lease_path(block, target), holder))
         journal = Journal(target.runs, run_id, now, secrets=secrets)
         stack.callback(journal.close)
         journal.check()
-        if command in CHANGING:
-            holder = {"run": run_id, "command": command, "pid": str(os.getpid()), "since": f"{now():%Y-%m-%d %H:%M:%S} UTC"}
-            stack.enter_context(held_lease(_lease_path(block, target), holder))
         reader = _reader(options, run_id, secrets)
         stack.callback(reader.close)
-        session = Session(block, target, run_id, signals, (journal, _shown(reader, command, options)), variables)
+        session = Session(block, target, run_id, signals, (journal, _shown(reader, command, options, secrets)), variables)
         code = run_to_end(session, command, lambda: body(session))
     if journal.failure is not None:
         click.echo(f"immtf: {journal.failure}", err=True)
@@ -75,12 +78,23 @@ def confirmer(options: Options, *, name: str | None = None) -> Callable[[str], N
             raise UsageError(
                 f"not confirmed: {way}", next="add --yes" if name is None else f"type the name at a terminal, or --confirm {name}"
             )
-        if name is None:
-            click.confirm(question, abort=True, err=True)
-        elif click.prompt(f"{question}\nType the block's name to go on", err=True) != name:
+        if not _confirmed(question, name):
             raise UsageError("not confirmed: another name was typed", next="nothing was touched")
 
     return confirm
+
+
+def _confirmed(question: str, name: str | None) -> bool:
+    """Ask at the terminal; whether the name was typed. A no and Ctrl-C end the run: there is no safe point to wait for yet."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        if name is None:
+            return click.confirm(question, abort=True, err=True)
+        return bool(click.prompt(f"{question}\nType the block's name to go on", err=True) == name)
+    except click.Abort:
+        raise Interrupted("not confirmed", next="nothing was touched") from None
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _lease_path(block: Block, target: Target) -> Path:
@@ -98,9 +112,17 @@ def _reader(options: Options, run_id: str, secrets: list[str]) -> Reader:
     return make_reader(options.output, stream, run=run_id, secrets=secrets)  # type: ignore[arg-type]  # click.Choice checked it
 
 
-def _shown(reader: Reader, command: str, options: Options) -> Callable[[Event, datetime], None]:
+def _secrets(block: Block, process: Mapping[str, str]) -> list[str]:
+    """Return the texts that no reader may show: what AWS and the services are spoken to with. Shorter ones would mask words."""
+    gates = [gate for cluster in block.clusters.values() for gate in cluster.gates]
+    named = {gate.token_env for gate in gates if isinstance(gate, ConsulGate) and gate.token_env}
+    return [value for name in sorted({*SECRETS, *named}) if len(value := process.get(name, "")) >= SHORTEST_SECRET]
+
+
+def _shown(reader: Reader, command: str, options: Options, secrets: list[str]) -> Callable[[Event, datetime], None]:
     """Return the reader, but for the events that are the data of a command: those are printed to stdout."""
     from immtf.model.events import PlanMade, StatusTaken
+    from immtf.report.record import masked
 
     data = {"plan": PlanMade, "status": StatusTaken}.get(command)
     if data is None or options.output == "json":
@@ -108,7 +130,7 @@ def _shown(reader: Reader, command: str, options: Options) -> Callable[[Event, d
 
     def show(event: Event, at: datetime) -> None:
         if isinstance(event, data):
-            print_data(event, options.output)
+            print_data(masked(event, secrets), options.output)
         else:
             reader(event, at)
 

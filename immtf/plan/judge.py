@@ -116,7 +116,7 @@ def node_rules(rows: list[Change], place: NodePlace, zones: Mapping[str, str]) -
             "take create_before_destroy from it and from what depends on it, or use strategy swap",
         ),
         *_refuse(
-            [row for row in rows if row.type == VOLUME and "create" in row.actions and (row.address in kept or place.instance_id)],
+            [row for row in rows if row.type == VOLUME and row.is_create and (row.address in kept or place.instance_id)],
             "volume-made-anew",
             "would be made although the node is there and has its data somewhere",
             "the state lost the volume: import it under this address (where it never was: `immtf create`)",

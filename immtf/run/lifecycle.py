@@ -81,6 +81,7 @@ def destroy(world: World, patience: Patience) -> None:
         refuse(judge_destroy(saved.data), f"block {world.block.name}")
         if acting(saved.data) or saved.changed:
             world.terraform.apply(saved)
+    world.full_plan = None  # what was still to be made is no longer wanted
     left = [item.address for item in world.terraform.state().resources if item.mode == "managed"]
     if left:
         raise PersonNeeded(

@@ -36,7 +36,7 @@ class Limits:
     move_s: float = 900.0
     first_poll_s: float = 0.2
     longest_poll_s: float = 3.0
-    acts: int = 5
+    acts: int = 20
 
     def polls(self) -> Iterator[float]:
         """Return the pauses between looks, without end."""

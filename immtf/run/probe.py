@@ -77,6 +77,7 @@ class Probe:
         self._prefix = f"immtf-probe/{run_id}/"
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="probe", daemon=True)
+        self._fault: Exception | None = None
         self.tally = Tally(clock.monotonic())
 
     def start(self) -> None:
@@ -84,8 +85,14 @@ class Probe:
         self._thread.start()
 
     def finish(self) -> list[int]:
-        """Stop writing, read every acknowledged write again, and return the numbers of those that were lost."""
+        """Stop writing, read every acknowledged write again, and return the numbers of those that were lost.
+
+        Raises `GateFailed` where they can't be read, or the probe did not write until the end: it saw nothing then.
+        """
         self.halt()
+        if self._fault is not None:
+            message = f"the probe ended before the run did: {type(self._fault).__name__}: {self._fault}"
+            raise GateFailed(message, where="probe", next="report it with the run's journal") from self._fault
         found = self._read_all()
         return self.tally.lost(found)
 
@@ -99,6 +106,12 @@ class Probe:
         self._report()
 
     def _work(self) -> None:
+        try:
+            self._write_on()
+        except Exception as fault:  # noqa: BLE001 - a thread has nobody above it: `finish` tells
+            self._fault = fault
+
+    def _write_on(self) -> None:
         number, reported = 0, self._clock.monotonic()
         while not self._stop.is_set():
             number += 1

@@ -105,7 +105,8 @@ class FakeTerraform:
                 if row.type == kind and "create" in row.actions:
                     self._create(kind, self._key(row.address))
         for row in rows:
-            self.wishes.shared.pop(row.address, None)
+            if not self.wishes.restless:
+                self.wishes.shared.pop(row.address, None)
         if saved.data.outputs_changed:
             self.outputs = self._ids()
         self.sim.serial += 1

@@ -27,6 +27,7 @@ class Wishes:
 
     `shared` are addresses outside the nodes with a change pending; True where they depend on the nodes. `tangled` modules refer to
     each other, so that a target on one brings all along. `moved` nodes are to be in another zone, `removed` ones are not wanted any more.
+    `restless` shared changes are wanted again with each full plan, as a timestamp is.
     """
 
     layout: Literal["modules", "keyed"] = "modules"
@@ -37,6 +38,7 @@ class Wishes:
     data_disk: bool = False
     tangled: bool = False
     removed: set[str] = field(default_factory=set)
+    restless: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,11 @@ class Planner:
         shared = [self._shared(address) for address in self.wishes.shared]
         if wanted is None:
             return [*shared, *rows]
-        return [*(row for row in shared if row.address in targets or not self.wishes.shared[row.address]), *rows]
+        return [*(row for row in shared if self._comes_along(row.address, targets)), *rows]
+
+    def _comes_along(self, address: str, targets: Sequence[str]) -> bool:
+        """Return whether a shared change is in a targeted plan: it is named, or the nodes depend on it."""
+        return address in targets or not (self.wishes.shared[address] or self.wishes.restless)
 
     def _targeted(self, targets: Sequence[str]) -> set[str] | None:
         everything = {self.address(kind, key): (kind, key) for kind in NEEDS for key in self.sim.keys}

@@ -133,8 +133,8 @@ def test_a_stop_that_is_refused_for_being_in_between_is_asked_again() -> None:
 
 def test_a_stop_that_never_comes_about_is_for_a_person() -> None:
     scene = make_scene(3)
-    scene.sim.calls.faults = [Fault(CloudFailed("pending", code="IncorrectInstanceState"), "cloud.stop", times=99)]
-    with pytest.raises(PersonNeeded, match="asked 5 times to stop"):
+    scene.sim.calls.faults = [Fault(CloudFailed("pending", code="IncorrectInstanceState"), "cloud.stop", times=999)]
+    with pytest.raises(PersonNeeded, match="asked 20 times to stop"):
         scene.upgrade()
 
 

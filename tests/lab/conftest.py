@@ -1,0 +1,35 @@
+"""What every rehearsal gets: a lab of its own, which is down at the end whatever happened."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.rehearsal import Rehearsal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def rehearsal(tmp_path: Path) -> Iterator[Rehearsal]:
+    """A rehearsal with the repository's own block."""
+    made = Rehearsal(tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def show(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Print a figure that a person wants to see even where the test passes."""
+
+    def write(text: str) -> None:
+        with capsys.disabled():
+            sys.stderr.write(f"\n{request.node.name}: {text}\n")
+
+    return write

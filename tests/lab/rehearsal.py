@@ -1,0 +1,126 @@
+"""A rehearsal: the real program, run as people run it, in a lab of its own, and looked at from outside.
+
+The program is a child process with a `--home` of its own, so labs of several tests work side by side. What it did is read from its
+journal, what became of the world from the cloud's API and from the servers themselves, never from the program's own word. Every
+wait has a limit. At the end everything is taken down, and it is shown that nothing of it runs any more.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from immtf.lab import client
+from tests.lab.child import Child, Ended, environment, running_in
+from tests.lab.cloud import Cloud, watched
+from tests.lab.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from tests.lab.cloud import Watch
+
+REPOSITORY = Path(__file__).parents[2]
+BLOCK = REPOSITORY / "terraform/blocks/consul"
+GOOD_IMAGE = BLOCK / "lab/images/consul/1.1.0"
+RUN_LIMIT_S = 1500.0
+SHORT_LIMIT_S = 120.0
+
+
+class Rehearsal:
+    """One block in one lab. `directory` holds all of it: the program's home, and the block where a copy of it is changed."""
+
+    def __init__(self, directory: Path) -> None:
+        """Use the repository's block; nothing is started yet."""
+        self.directory = directory
+        self.home = directory / "home"
+        self.block = BLOCK
+        self._children: list[Child] = []
+
+    def copy_block(self, name: str = "block") -> Path:
+        """Copy the repository's `terraform/`, work on the copied block from now on, and return its directory."""
+        tree = self.directory / name / "terraform"
+        shutil.copytree(BLOCK.parents[1], tree, ignore=shutil.ignore_patterns(".terraform*", ".immtf"))
+        self.block = tree / "blocks/consul"
+        return self.block
+
+    def change(self, old: str, new: str) -> None:
+        """Change the block's file, which must hold `old`."""
+        file = self.block / "immtf.yaml"
+        text = file.read_text()
+        assert old in text, f"{file} holds no {old!r}"
+        file.write_text(text.replace(old, new))
+
+    def add_image(self, version: str, tree: Path = GOOD_IMAGE) -> Path:
+        """Give the copied block one more image, made from this tree; return its place, where it can be changed."""
+        place = self.block / "lab/images/consul" / version
+        shutil.copytree(tree, place)
+        (place / "etc/image-version").write_text(f"{version}\n")
+        return place
+
+    def begin(self, command: str, *arguments: str, lab: bool = True, variables: dict[str, str] | None = None) -> Child:
+        """Start a command on the block and return it at work."""
+        place = ("--lab", "--home", str(self.home)) if lab else ("--home", str(self.home))
+        argv = [sys.executable, "-m", "immtf", command, str(self.block), *place, "--output", "json", *arguments]
+        child = Child(argv, self.directory, self.home / "runs", environment(REPOSITORY) | (variables or {}))
+        self._children.append(child)
+        return child
+
+    def run(self, command: str, *arguments: str, limit_s: float = RUN_LIMIT_S, **settings: Any) -> Ended:
+        """Run a command on the block to its end."""
+        return self.begin(command, *arguments, **settings).ended(limit_s)
+
+    def kill_at(
+        self, point: Callable[[dict[str, Any]], bool], command: str, *arguments: str, tree: bool = False, limit_s: float = RUN_LIMIT_S
+    ) -> Ended:
+        """Start a command and SIGKILL it at the first event of its journal for which `point` holds; with `tree`, its children too."""
+        child = self.begin(command, *arguments)
+        child.until(point, limit_s)
+        child.kill(tree=tree)
+        return child.ended(SHORT_LIMIT_S)
+
+    def create(self, image: str, *arguments: str) -> Ended:
+        """Create the environment from an image, and see that it went well."""
+        return self.run("create", "--yes", "--image", image, *arguments).expect(0)
+
+    def nodes(self) -> dict[str, dict[str, Any]]:
+        """Return the rows of `status` by node."""
+        status = self.run("status", limit_s=SHORT_LIMIT_S).expect(0)
+        return {row["node"]: row for row in status.one("status_taken")["rows"]}
+
+    @property
+    def lab(self) -> client.Lab:
+        """The lab, which must be up."""
+        found = client.find(self.home / "labs/default")
+        assert found is not None, "there is no lab"
+        return found
+
+    @property
+    def cloud(self) -> Cloud:
+        """The lab's cloud, as its API tells it."""
+        return Cloud(self.lab)
+
+    @property
+    def store(self) -> Store:
+        """The servers' key-value store, through the addresses of those that run."""
+        return Store(self.cloud.addresses())
+
+    def watched(self) -> AbstractContextManager[Watch]:
+        """Watch the cloud's instances while the body runs."""
+        return watched(self.lab)
+
+    def close(self) -> None:
+        """End what was started and take every lab down; then nothing on this machine may have to do with this rehearsal."""
+        for child in self._children:
+            child.kill(tree=True)
+        for lab in sorted((self.home / "labs").glob("*")):
+            client.down(lab)
+        left = running_in(self.directory)
+        assert not left, f"still running: {left}"
+
+    def left(self) -> list[str]:
+        """Return what is left of labs in the program's home."""
+        return sorted(path.name for path in (self.home / "labs").glob("*"))

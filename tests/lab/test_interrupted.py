@@ -1,0 +1,50 @@
+"""What a person does in between: Ctrl-C, the same command twice, a second one beside the first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.lab.rehearsal import Rehearsal
+
+pytestmark = pytest.mark.lab
+
+
+def test_one_ctrl_c_while_a_node_is_away(rehearsal: Rehearsal) -> None:
+    """S1: the node is finished, no other is begun, and the test environment is destroyed all the same."""
+    child = rehearsal.begin("test-upgrade", "--yes")
+    node = child.until(lambda event: event.get("step") == "DetachVolumes" and event["event"] == "step_finished", 900)["node"]
+    child.interrupt()
+    ended = child.ended(900).expect(130)
+
+    assert [event["node"] for event in ended.of("node_started")] == [node]
+    assert ended.one("step_finished", step="SettleNode")["node"] == node
+    assert ended.one("node_finished")["node"] == node
+    assert ended.last["outcome"] == "interrupted"
+    assert ended.last["nodes_replaced"] == 1
+    assert ended.one("stage_finished", stage="destroy")
+    assert rehearsal.left() == []
+
+
+def test_the_same_command_twice_and_two_at_once(rehearsal: Rehearsal) -> None:
+    """F11: the second run is told who holds the lease, with which command, since when. What is there is not made again."""
+    first = rehearsal.begin("create", "--yes")
+    first.until(lambda event: event["event"] == "stage_started", 120)
+    second = rehearsal.run("create", "--yes", limit_s=60).expect(22)
+    for told in (f"run {first.events[0]['run']}", "command create", "since "):
+        assert told in second.stderr
+    first.ended(600).expect(0)
+    made = rehearsal.cloud.instances()
+
+    again = rehearsal.run("create", "--yes").expect(0)
+    assert again.of("noted", message="everything is there already")
+    assert rehearsal.cloud.instances() == made
+    assert rehearsal.run("upgrade", "--yes").expect(0).last["outcome"] == "nothing_to_do"
+
+    rehearsal.run("destroy", "--yes").expect(0)
+    assert rehearsal.cloud.machines() == []
+    assert rehearsal.cloud.volumes() == {}
+    assert "no node" in rehearsal.run("status").expect(24).one("run_halted")["what"]
+    assert rehearsal.run("destroy", "--yes").expect(0).last["outcome"] == "nothing_to_do"
