@@ -124,3 +124,11 @@ def _unresolved(known: list[Image], family: str, wanted: Constraint, before: str
     rest = [f"\n  and {len(shown) - _SHOWN} more"] if len(shown) > _SHOWN else []
     advice = "build an image that fits, or change `image` in immtf.yaml" if known else "build an image first: there is none at all"
     return VersionsUnresolved(head + "".join(lines + rest), next=advice)
+
+
+def called(image_id: str, versions: Mapping[str, str]) -> str:
+    """Return what people call an image: its version where that says which one is meant, else version and id, or the id alone."""
+    version = versions.get(image_id, "")
+    if not version:
+        return image_id
+    return version if list(versions.values()).count(version) == 1 else f"{version} ({image_id})"

@@ -26,6 +26,7 @@ from immtf.model.steps import (
     StopNode,
     UpgradePlan,
 )
+from immtf.plan.image import called
 from immtf.plan.quorum import majority, may_be_away
 
 if TYPE_CHECKING:
@@ -187,8 +188,8 @@ def _work(cluster: Cluster, node: NodeId, snapshot: Snapshot, versions: Mapping[
     action = action_of(now, change) if chosen else "skip"
     row = PlanRow(
         node=str(node),
-        now=_image(now.instance.image_id if now.instance else "", versions) or "none",
-        target=_image(change.image_id or (now.instance.image_id if now.instance else ""), versions),
+        now=called(now.instance.image_id if now.instance else "", versions) or "none",
+        target=called(change.image_id or (now.instance.image_id if now.instance else ""), versions),
         action=action,
         why=_why(node, snapshot) if chosen else "not chosen (--only)",
         volumes=tuple(f"{place.name} {place.volume_id or 'new'}" for place in now.place.volumes),
@@ -198,10 +199,6 @@ def _work(cluster: Cluster, node: NodeId, snapshot: Snapshot, versions: Mapping[
     return NodeWork(
         node=node, action=change.kind, why=row.why, steps=steps_of(node, action) if chosen else (), row=row, image_id=change.image_id
     )
-
-
-def _image(image_id: str, versions: Mapping[str, str]) -> str:
-    return f"{versions[image_id]} ({image_id})" if versions.get(image_id) else image_id
 
 
 def _why(node: NodeId, snapshot: Snapshot) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from immtf.errors import GuestFailed, PersonNeeded
+from immtf.model.block import MountedGate
 from immtf.model.snapshot import ChangeKind
 from immtf.plan.custody import judge_custody, judge_image, needs_mark, wanted_mark
 from immtf.plan.facts import mark_script
 from immtf.run.gates import Question, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from immtf.model.names import NodeId
     from immtf.model.snapshot import NodeNow
@@ -56,7 +57,7 @@ def mark_volumes(world: World, node: NodeId, patience: Patience, *, wait: bool) 
     ever marked, prove themselves later, and if not the proof will fail. A mark that contradicts is for a person.
     """
     if wait:
-        question = Question("volumes", str(node), lambda: judge_custody(world.block.name, world.node(node, facts=True), marked=False))
+        question = _question(world, node, lambda: judge_custody(world.block.name, world.node(node, facts=True), marked=False))
         wait_for([question], patience, where=str(node), settling=True)
     now = world.node(node, facts=True)
     verdict = judge_custody(world.block.name, now, marked=False)
@@ -83,8 +84,14 @@ def prove_volumes(world: World, node: NodeId, patience: Patience, *, image_id: s
         last[:] = [judge_custody(world.block.name, now) if image.held else image]
         return last[0]
 
-    wait_for([Question("volumes", str(node), ask_once)], patience, where=str(node), settling=True)
+    wait_for([_question(world, node, ask_once)], patience, where=str(node), settling=True)
     return last[0].reason
+
+
+def _question(world: World, node: NodeId, ask: Callable[[], Verdict]) -> Question:
+    """Ask at the pace of the cluster's `mounted` gate: what its file says of a mount's time holds here too. One answer will do."""
+    pace = next((gate for gate in world.cluster(node).gates if isinstance(gate, MountedGate)), MountedGate())
+    return Question("volumes", str(node), ask, interval_s=pace.interval_s, deadline_s=pace.deadline_s)
 
 
 def _write(world: World, now: NodeNow, name: str) -> None:

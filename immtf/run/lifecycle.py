@@ -8,6 +8,7 @@ from immtf.errors import CloudFailed, ImmtfError, PersonNeeded
 from immtf.model.events import NodeRow, Noted, StepWaited
 from immtf.model.snapshot import ChangeKind, NodeChange
 from immtf.plan.custody import judge_custody
+from immtf.plan.image import called
 from immtf.plan.judge import acting, judge_create, judge_destroy, refuse
 from immtf.plan.upgrade import is_away
 from immtf.run.apply import apply_judged
@@ -96,9 +97,8 @@ def _stop_all(world: World, patience: Patience) -> None:
     while True:
         alive = [now.instance for now in world.nodes().values() if now.instance and now.alive and now.instance.state != "stopped"]
         for instance in alive:
-            if instance.state == "running" and instance.instance_id not in asked:
+            if instance.state == "running" and instance.instance_id not in asked and _stop(world, instance.instance_id):
                 asked.add(instance.instance_id)
-                _stop(world, instance.instance_id)
         if not alive:
             return
         elapsed = patience.clock.monotonic() - start
@@ -110,12 +110,15 @@ def _stop_all(world: World, patience: Patience) -> None:
         patience.clock.sleep(next(pauses))
 
 
-def _stop(world: World, instance_id: str) -> None:
+def _stop(world: World, instance_id: str) -> bool:
+    """Ask an instance to stop; return whether that was taken. Refused for being between two states, it is asked again."""
     try:
         world.cloud.stop(instance_id)
     except CloudFailed as error:
         if error.code not in IN_BETWEEN:
             raise
+        return False
+    return True
 
 
 def take_status(world: World, versions: Mapping[str, str]) -> tuple[tuple[NodeRow, ...], tuple[str, ...]]:
@@ -150,7 +153,7 @@ def _row(world: World, now: NodeNow, view: ServiceView | None, versions: Mapping
         node=str(now.node),
         instance=instance.instance_id if instance else "none",
         state=instance.state if instance else "none",
-        image=f"{versions[image]} ({image})" if versions.get(image) else image,
+        image=called(image, versions),
         zone=instance.zone if instance else "?",
         volumes=volumes,
         mounted="yes" if verdict.held else f"no: {verdict.reason}",

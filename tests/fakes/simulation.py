@@ -88,7 +88,7 @@ class Row:
 
 @dataclass
 class SimWorld:
-    """Everything there is. `allowed` nodes may be away at once; `wanted` is the image that Terraform's variables name."""
+    """Everything there is. `wanted` is the image that Terraform's variables name; `doomed` is an environment that is being destroyed."""
 
     keys: tuple[str, ...]
     wanted: str = NEW
@@ -101,6 +101,7 @@ class SimWorld:
     volumes: dict[str, SimVolume] = field(default_factory=dict)
     state: dict[str, Row] = field(default_factory=dict)
     serial: int = 1
+    doomed: bool = False
     made: int = 0
     taken: list[str] = field(default_factory=list)
     raft: SimRaft = field(init=False)
@@ -128,13 +129,21 @@ class SimWorld:
 
     def away(self, key: str, why: str) -> None:
         """Hold the rules before a node that may be serving is taken away by immtf."""
-        if not any(item.serving for item in self.live(key)):
+        if self.doomed or not any(item.serving for item in self.live(key)):
             return
         made = {item.node for item in self.instances.values()} | {volume.node for volume in self.volumes.values()}
         sick = [other for other in self.keys if other in made and other != key and not self.healthy(other)]
         if sick:
             raise Violation(f"{why} of {key} while {', '.join(sick)} is not healthy")
         self.taken.append(key)
+
+    def delete(self, volume_id: str) -> None:
+        """Delete a volume: only ever when the whole environment is destroyed."""
+        if not self.doomed:
+            raise Violation(f"the volume of {self.volumes[volume_id].node} would be deleted")
+        if self.volumes[volume_id].owner:
+            raise Violation(f"{volume_id} would be deleted while it is attached")
+        del self.volumes[volume_id]
 
     def check(self) -> None:
         """Hold what must be true at any moment."""

@@ -30,6 +30,7 @@ class FakePlan:
 
     data: PlanData
     serial: int
+    destroy: bool = False
 
     @property
     def changed(self) -> bool:
@@ -53,10 +54,10 @@ class FakeTerraform:
         return Planner(self.sim, self.wishes)
 
     def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True) -> FakePlan:
-        assert not destroy, "nothing is destroyed in this world"
         assert refresh, "a plan that decides is made with a refresh"
+        assert not (destroy and targets), "a destroy is of everything"
         assert not isinstance(targets, str), "one target is not a sequence of targets"
-        return self.sim.calls.do("terraform.plan", lambda: self._plan(targets))
+        return self.sim.calls.do("terraform.plan", lambda: self._plan(targets, destroy=destroy))
 
     def apply(self, saved: Any) -> None:
         self.sim.calls.do("terraform.apply", lambda: self._apply(saved))
@@ -67,13 +68,13 @@ class FakeTerraform:
     def state(self) -> StateData:
         return self.sim.calls.do("terraform.state", self._state)
 
-    def _plan(self, targets: Sequence[str]) -> FakePlan:
+    def _plan(self, targets: Sequence[str], *, destroy: bool = False) -> FakePlan:
         self.sim.clock.sleep(self.sim.times.plan)
-        rows = self.planner.rows(targets)
+        rows = self.planner.all_gone() if destroy else self.planner.rows(targets)
         acting = any(not row.is_noop for row in rows)
         outputs = ("instance_ids",) if not targets and (acting or self.outputs != self._ids()) else ()
         data = PlanData(tuple(rows), (), outputs, not targets, errored=False, applyable=acting or bool(outputs), terraform_version="1.11.4")
-        saved = FakePlan(data, self.sim.serial)
+        saved = FakePlan(data, self.sim.serial, destroy)
         self.made.append(saved)
         return saved
 
@@ -95,6 +96,7 @@ class FakeTerraform:
         if saved.serial != self.sim.serial or any(saved is done for done in self.applied):
             raise StalePlan("Saved plan is stale")
         self.applied.append(saved)
+        self.sim.doomed = saved.destroy
         rows = [row for row in saved.data.changes if not row.is_noop]
         for kind in (ATTACHMENT, INSTANCE, VOLUME):
             for row in rows:
@@ -115,10 +117,10 @@ class FakeTerraform:
         return address.split('["')[1].split('"]')[0]
 
     def _destroy(self, kind: str, key: str) -> None:
-        if kind == VOLUME:
-            raise Violation(f"the volume of {key} would be deleted")
         row = self.sim.state[self.planner.address(kind, key)]
-        if kind == INSTANCE:
+        if kind == VOLUME:
+            self.sim.delete(row.identity)
+        elif kind == INSTANCE:
             self._part(f"terminate:{key}", lambda: self._terminate(key, row))
         else:
             self._part(f"detach:{key}", lambda: self._detach(key, row))

@@ -68,6 +68,10 @@ class Planner:
         """Return whether a shared change is in a targeted plan: it is named, or the nodes depend on it."""
         return address in targets or not (self.wishes.shared[address] or self.wishes.restless)
 
+    def all_gone(self) -> list[Change]:
+        """Return the rows of a destroy: everything that the state has."""
+        return [self._row(row.kind, row.node, ("delete",)) for row in self.sim.state.values()]
+
     def _targeted(self, targets: Sequence[str]) -> set[str] | None:
         everything = {self.address(kind, key): (kind, key) for kind in NEEDS for key in self.sim.keys}
         if not targets:

@@ -98,7 +98,7 @@ def test_the_leaders_row_says_why_it_is_last() -> None:
 
 def test_a_row_tells_versions_volumes_gates_and_quorum() -> None:
     row = plan_of(*(node(key) for key in "abc")).works[0].row
-    assert (row.now, row.target) == ("1.0.0 (ami-old)", "ami-new")
+    assert (row.now, row.target) == ("1.0.0", "ami-new")
     assert row.volumes == ("data vol-a",)
     assert row.gates == ("consul", "tcp:1")
     assert row.quorum_left == "2 of 3 (quorum 2)"

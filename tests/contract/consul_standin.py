@@ -1,0 +1,123 @@
+"""A stand-in for Consul's HTTP API: small real servers, one on each loopback address, that say what a test scripts.
+
+What is not scripted is answered for a whole cluster: every server names the leader, all vote and are caught up.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LEADER, RAFT, HEALTH = "/v1/status/leader", "/v1/operator/raft/configuration", "/v1/operator/autopilot/health"
+TRANSFER, KV = "/v1/operator/raft/transfer-leader", "/v1/kv/"
+HANG_S = 3.0
+
+
+@dataclass
+class Script:
+    """One answer: a status and a body (text, or anything as JSON), after `hang_s` seconds."""
+
+    body: Any = None
+    status: int = 200
+    hang_s: float = 0.0
+
+
+@dataclass
+class Standin:
+    """The servers. `scripts` are by (address, path); `asked` are (address, method, path, token)."""
+
+    addresses: list[str]
+    port: int = 0
+    leader: str = ""
+    lag: dict[str, int] = field(default_factory=dict)
+    sick: set[str] = field(default_factory=set)
+    scripts: dict[tuple[str, str], Script] = field(default_factory=dict)
+    asked: list[tuple[str, str, str, str]] = field(default_factory=list)
+    store: dict[str, str] = field(default_factory=dict)
+    servers: dict[str, ThreadingHTTPServer] = field(default_factory=dict)
+
+    def answer(self, address: str, method: str, path: str, query: str, body: bytes) -> Script:
+        """Return what a server says."""
+        if script := self.scripts.get((address, path)):
+            return script
+        if path == LEADER:
+            return Script(f"{self.leader}:8300" if self.leader else "")
+        if path == RAFT:
+            rows = [{"ID": f"id-{item}", "Address": f"{item}:8300", "Voter": True, "Leader": item == self.leader} for item in self.addresses]
+            return Script({"Servers": rows})
+        if path == HEALTH:
+            return Script({"Healthy": not self.sick, "Servers": [self._health(item) for item in self.addresses]}, 429 if self.sick else 200)
+        if path == TRANSFER and query.startswith("id=id-"):
+            self.leader = query.removeprefix("id=id-")
+            return Script({"Success": True})
+        return self._kv(method, path.removeprefix(KV), query, body) if path.startswith(KV) else Script("no such page", 404)
+
+    def _health(self, item: str) -> dict[str, Any]:
+        return {"ID": f"id-{item}", "Healthy": item not in self.sick, "Voter": True, "LastIndex": 1_000 - self.lag.get(item, 0)}
+
+    def _kv(self, method: str, key: str, query: str, body: bytes) -> Script:
+        import base64
+
+        if method == "PUT":
+            self.store[key] = body.decode()
+            return Script(True)  # noqa: FBT003 - a body, not a flag
+        found = {name: value for name, value in self.store.items() if name == key or ("recurse" in query and name.startswith(key))}
+        rows = [{"Key": name, "Value": base64.b64encode(value.encode()).decode(), "ModifyIndex": 1} for name, value in found.items()]
+        return Script(rows) if rows else Script("", 404)
+
+    def down(self, address: str) -> None:
+        """End one server; its port refuses from then on."""
+        server = self.servers.pop(address)
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def standin(*addresses: str) -> Iterator[Standin]:
+    """Serve on one port of all these addresses; the first one leads."""
+    made = Standin(list(addresses), leader=addresses[0])
+    for address in addresses:
+        server = ThreadingHTTPServer((address, made.port), _handler(made, address))
+        server.daemon_threads = True
+        made.port, made.servers[address] = server.server_port, server
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield made
+    finally:
+        for address in list(made.servers):
+            made.down(address)
+
+
+def _handler(made: Standin, address: str) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def _serve(self) -> None:
+            path, _, query = self.path.partition("?")
+            made.asked.append((address, self.command, path, self.headers.get("X-Consul-Token", "")))
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            said = made.answer(address, self.command, path, query, body)
+            time.sleep(said.hang_s)
+            text = said.body if isinstance(said.body, str) and path != LEADER else json.dumps(said.body)
+            data = text.encode()
+            try:
+                self.send_response(said.status)
+                self.send_header("Content-Length", str(len(data)))
+                self.send_header("X-Consul-Index", "1")
+                self.end_headers()
+                self.wfile.write(data)
+            except OSError:  # who asked has gone
+                self.close_connection = True
+
+        do_GET = do_PUT = do_POST = _serve
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    return Handler
