@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from immtf.model.block import ConsulGate
     from immtf.model.names import NodeId
 
-FAILURES = (consul.ConsulException, requests.RequestException, ValueError, KeyError, TypeError)
+FAILURES = (consul.ConsulException, requests.RequestException, ValueError, KeyError, TypeError, AttributeError)
 SIDE_BY_SIDE = 16
 
 

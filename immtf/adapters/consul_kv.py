@@ -38,12 +38,10 @@ class ConsulKv:
             return False
 
     def get(self, key: str) -> str | None:
-        row = self._any(lambda client: client.kv.get(key, consistency="consistent")[1])
-        return row["Value"].decode() if row else None
+        return self._any(lambda client: _text(client.kv.get(key, consistency="consistent")[1]))
 
     def get_all(self, prefix: str) -> Mapping[str, str]:
-        rows = self._any(lambda client: client.kv.get(prefix, recurse=True, consistency="consistent")[1])
-        return {row["Key"]: row["Value"].decode() for row in rows or ()}
+        return self._any(lambda client: _texts(client.kv.get(prefix, recurse=True, consistency="consistent")[1]))
 
     def _any(self, call: Callable[[Any], T]) -> T:
         """Make the call on the first server that takes it, and keep that one in front."""
@@ -58,3 +56,11 @@ class ConsulKv:
             self._clients.insert(0, client)
             return result
         raise CloudFailed(f"no server answers ({'; '.join(problems)})", where="consul")
+
+
+def _text(row: Mapping[str, Any] | None) -> str | None:
+    return (row["Value"] or b"").decode() if row else None
+
+
+def _texts(rows: Sequence[Mapping[str, Any]] | None) -> dict[str, str]:
+    return {row["Key"]: (row["Value"] or b"").decode() for row in rows or ()}

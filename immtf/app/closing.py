@@ -13,9 +13,10 @@ from immtf.plan.upgrade import is_away
 from immtf.run.lifecycle import take_status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from immtf.app.session import Session
+    from immtf.model.events import NodeRow
     from immtf.run.world import World
 
 
@@ -68,15 +69,31 @@ def _safe(session: Session) -> str:
             return "the environment is gone"
         rows, unfinished = take_status(world, {})
         session.tell(StatusTaken(rows, unfinished))
-        away = [str(node) for node, now in world.nodes().items() if is_away(now, NodeChange(ChangeKind.NONE))]
+        nodes = world.nodes()
+        made = {str(node): nodes[node] for cluster in world.block.clusters for node in world.members(cluster)}
+        away = [node for node, now in made.items() if is_away(now, NodeChange(ChangeKind.NONE))]
+        unwell = [row.node for row in rows if row.node in made and row.node not in away and _is_unwell(row)]
     except ImmtfError as error:
         return f"the state of the nodes could not be observed: {error.what}"
     except Exception as error:  # noqa: BLE001 - a second fault must not hide the first, nor the run's last event
         return f"the state of the nodes could not be observed: {type(error).__name__}: {error}"
-    total = len(world.layout.nodes)
-    if away:
-        return f"{total - len(away)} of {total} nodes are up; away: {', '.join(away)}, with their volumes kept; no other node is touched"
-    return f"all {total} nodes are up; no node is touched any more"
+    return _sentence(len(made), away, unwell)
+
+
+def _sentence(total: int, away: Sequence[str], unwell: Sequence[str]) -> str:
+    if not total:
+        return "no node is made yet"
+    if not away and not unwell:
+        return f"all {total} nodes are up; no node is touched any more"
+    parts = [f"{total - len(away) - len(unwell)} of {total} nodes are up and well"]
+    parts += [f"away: {', '.join(away)}, with their volumes kept"] if away else []
+    parts += [f"not well: {', '.join(unwell)}"] if unwell else []
+    return "; ".join([*parts, "no other node is touched"])
+
+
+def _is_unwell(row: NodeRow) -> bool:
+    """Return whether a node that is up doesn't serve, or not on its own volumes. A health not known yet is not told as bad."""
+    return row.health.startswith("unhealthy") or row.mounted != "yes"
 
 
 def _survey(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from immtf.adapters.terraform.cli import TerraformCli
 from immtf.adapters.terraform.hcl import declared_variables
 from immtf.adapters.worktree import mirror
 from immtf.app.telling import Teller, now
+from immtf.errors import ImmtfError
 from immtf.model.events import Noted, TerraformTold
 from immtf.run.gates import Patience
 from immtf.run.ledger import Ledger
@@ -105,7 +107,8 @@ class Session:
     def api_calls(self) -> int:
         """Return how many API calls were made so far: all that the place counted, or immtf's own where it doesn't count."""
         if self.target.calls:
-            return self.target.calls() - self.calls_before
+            with suppress(ImmtfError):  # a lab that died took its count along
+                return self.target.calls() - self.calls_before
         return sum(self.aws.calls.values())
 
     def _terraform(self, block: Block, image: ImageChoice | None) -> TerraformCli:

@@ -62,6 +62,7 @@ def upgrade(session: Session, image: str | None, only: Collection[str], confirm:
     """Plan, have it confirmed, and carry out that very plan."""
     world, made = make(session, image, only)
     if not made.pending:
+        carry_out(session, world, made)  # nothing to change, but what a killed run made last is not proven before its gates hold
         return Outcome("nothing_to_do")
     confirm(f"Upgrade block {session.block.name} in environment {session.target.environment} as planned above?")
     carry_out(session, world, made)

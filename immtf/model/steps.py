@@ -66,6 +66,20 @@ class ApplyNode:
 
 
 @dataclass(frozen=True, slots=True)
+class AdoptInstance:
+    """The instance that an interrupted apply made and could not write down is in Terraform's state."""
+
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class UntaintInstance:
+    """The instance whose creation was interrupted, and which is the wanted one, is no longer to be made again."""
+
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
 class ProveVolumes:
     """The same volumes are on the node's present instance, mounted, with the same filesystems and marks."""
 
@@ -79,7 +93,19 @@ class SettleNode:
     node: NodeId
 
 
-Step: TypeAlias = SpareNode | MarkVolumes | HandOver | StopNode | StartNode | DetachVolumes | ApplyNode | ProveVolumes | SettleNode
+Step: TypeAlias = (
+    SpareNode
+    | MarkVolumes
+    | HandOver
+    | StopNode
+    | StartNode
+    | DetachVolumes
+    | AdoptInstance
+    | UntaintInstance
+    | ApplyNode
+    | ProveVolumes
+    | SettleNode
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,13 @@ def judge_node(plan: PlanData, place: NodePlace, layout: Layout, zones: Mapping[
     ]
 
 
+def judge_alive(plan: PlanData, place: NodePlace) -> list[Refusal]:
+    """Judge the plan of a step whose node runs and is to go on running: its instance may not be destroyed under its volumes."""
+    rows = [row for row in acting(plan) if row.address == place.instance and row.destroys]
+    mend = "run `immtf upgrade` again: it plans anew, and stops an instance before it lets it go"
+    return _refuse(rows, "running-instance", "runs and would be destroyed without having been stopped", mend)
+
+
 def judge_shared(plan: PlanData, layout: Layout) -> list[Refusal]:
     """Judge the plan of the shared stage: nothing of any node may be in it."""
     mine = [row for row in acting(plan) if layout.owner(row.address) is not None]

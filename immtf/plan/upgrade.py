@@ -13,6 +13,7 @@ from immtf.model.block import ConsulGate
 from immtf.model.events import PlanRow
 from immtf.model.snapshot import ChangeKind, NodeNow, Snapshot
 from immtf.model.steps import (
+    AdoptInstance,
     ApplyNode,
     DetachVolumes,
     HandOver,
@@ -24,6 +25,7 @@ from immtf.model.steps import (
     StartNode,
     Step,
     StopNode,
+    UntaintInstance,
     UpgradePlan,
 )
 from immtf.plan.image import called
@@ -43,6 +45,21 @@ ACTIONS = {
     ChangeKind.REBUILD: "rebuild",
     ChangeKind.ATTACH: "attach",
     ChangeKind.UPDATE: "update",
+}
+
+
+_BEFORE: tuple[type[Step], ...] = (SpareNode, MarkVolumes, HandOver)
+_PROVE: tuple[type[Step], ...] = (ProveVolumes, SettleNode)
+STEPS: Mapping[str, tuple[type[Step], ...]] = {
+    "replace": (*_BEFORE, StopNode, DetachVolumes, ApplyNode, *_PROVE),
+    "rebuild": (*_BEFORE, StopNode, DetachVolumes, ApplyNode, *_PROVE),
+    "attach": (*_BEFORE, ApplyNode, StartNode, *_PROVE),
+    "update": (*_BEFORE, ApplyNode, StartNode, *_PROVE),
+    "adopt": (SpareNode, AdoptInstance, ApplyNode, StartNode, *_PROVE),
+    "untaint": (SpareNode, UntaintInstance, ApplyNode, StartNode, *_PROVE),
+    "create": (ApplyNode, MarkVolumes, *_PROVE),
+    "start": (SpareNode, StartNode, *_PROVE),
+    "skip": (MarkVolumes, *_PROVE),
 }
 
 
@@ -112,29 +129,27 @@ def is_sick(node: NodeId, snapshot: Snapshot) -> bool:
 
 
 def action_of(now: NodeNow, change: NodeChange) -> str:
-    """Return the word for what is done to a node."""
+    """Return the word for what is done to a node.
+
+    What an interrupted apply left is taken up, not made again: an instance that is there and not in the state is adopted, one
+    that is only marked as unfinished is untainted; both only where they are of the wanted image.
+    """
+    if change.kind is ChangeKind.REBUILD and [stray.image_id for stray in now.strays] == [change.image_id]:
+        return "adopt"
+    if change.kind is ChangeKind.REPLACE and now.place.tainted and now.running and _image_of(now) == change.image_id:
+        return "untaint"
     if change.kind is not ChangeKind.NONE:
         return ACTIONS.get(change.kind, change.kind.value)
     return "start" if now.alive and not now.running else "skip"
 
 
+def _image_of(now: NodeNow) -> str:
+    return now.instance.image_id if now.instance else ""
+
+
 def steps_of(node: NodeId, action: str) -> tuple[Step, ...]:
     """Return the steps of an action, in their order. Each decides for itself, when its time comes, whether it has anything to do."""
-    prove: tuple[Step, ...] = (ProveVolumes(node), SettleNode(node))
-    match action:
-        case "replace" | "rebuild" | "attach":
-            before: tuple[Step, ...] = (SpareNode(node), MarkVolumes(node), HandOver(node))
-            away: tuple[Step, ...] = () if action == "attach" else (StopNode(node), DetachVolumes(node))
-            back: tuple[Step, ...] = (StartNode(node),) if action == "attach" else ()
-            return (*before, *away, ApplyNode(node), *back, *prove)
-        case "update":
-            return (SpareNode(node), MarkVolumes(node), HandOver(node), ApplyNode(node), StartNode(node), *prove)
-        case "create":
-            return (ApplyNode(node), MarkVolumes(node), *prove)
-        case "start":
-            return (SpareNode(node), StartNode(node), *prove)
-        case _:
-            return (MarkVolumes(node), *prove)
+    return tuple(kind(node) for kind in STEPS[action])
 
 
 def allowed_away(cluster: Cluster, members: int) -> int:

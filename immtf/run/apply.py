@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from immtf.errors import PersonNeeded, StalePlan
 from immtf.model.events import PlanJudged, StepStarted
 from immtf.plan.decide import Halt, decide_apply
-from immtf.plan.judge import Refusal, acting, judge_node, refuse
+from immtf.plan.judge import Refusal, acting, judge_alive, judge_node, refuse
 from immtf.run.world import zones_of
 
 if TYPE_CHECKING:
@@ -42,13 +42,18 @@ def apply_node(world: World, node: NodeId, patience: Patience) -> tuple[str, boo
     applied = apply_judged(
         world,
         patience,
-        judge=lambda plan: judge_node(plan, world.layout.nodes[node], world.layout, zones_of(now)),
+        judge=lambda plan: _judge(world, now, plan),
         targets=now.place.targets,
         where=str(node),
         step="ApplyNode",
     )
     instance = world.layout.nodes[node].instance_id
     return (f"applied: {applied} changes, instance {instance}" if applied else "Terraform wants no change"), bool(applied)
+
+
+def _judge(world: World, now: NodeNow, plan: PlanData) -> list[Refusal]:
+    place = world.layout.nodes[now.node]
+    return [*judge_node(plan, place, world.layout, zones_of(now)), *(judge_alive(plan, place) if now.running else [])]
 
 
 def _refuse_halt(now: NodeNow) -> None:

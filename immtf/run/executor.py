@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from immtf.model.events import NodeFinished, NodeSkipped, NodeStarted, StepFinished, StepSkipped
 from immtf.model.steps import (
+    AdoptInstance,
     ApplyNode,
     DetachVolumes,
     HandOver,
@@ -19,12 +20,14 @@ from immtf.model.steps import (
     SpareNode,
     StartNode,
     StopNode,
+    UntaintInstance,
 )
 from immtf.run.apply import apply_node, rehearse_node
 from immtf.run.custody import mark_volumes, prove_volumes
 from immtf.run.gates import check_cancel, settle_questions, spare_questions, wait_for
 from immtf.run.handover import hand_over
 from immtf.run.moves import Limits, Moves
+from immtf.run.takeup import adopt_instance, untaint_instance
 
 if TYPE_CHECKING:
     from immtf.model.names import NodeId
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from immtf.run.ledger import Ledger
     from immtf.run.world import World
 
-MAKES_INSTANCE = frozenset({"replace", "rebuild", "create"})
+MAKES_INSTANCE = frozenset({"replace", "rebuild", "create", "adopt", "untaint"})
 
 
 @dataclass
@@ -51,6 +54,7 @@ class Executor:
         if not work.steps:
             emit(NodeSkipped(node, work.why))
             return
+        check_cancel(self.patience, node)
         emit(NodeStarted(node, index, total, work.row.action, work.why))
         start = clock.monotonic()
         if work.row.action != "skip" and not self.world.node(work.node).running:
@@ -70,8 +74,6 @@ class Executor:
     def _step(self, step: Step, work: NodeWork) -> None:
         start = self.patience.clock.monotonic()
         name, node = type(step).__name__, str(step.node)
-        if isinstance(step, SpareNode):
-            check_cancel(self.patience, node)
         evidence, acted = self._carry_out(step, work)
         seconds = round(self.patience.clock.monotonic() - start, 3)
         self.patience.emit(StepFinished(node, name, seconds, evidence) if acted else StepSkipped(node, name, evidence))
@@ -94,6 +96,10 @@ class Executor:
                 return moves.start(node)
             case DetachVolumes(node):
                 return moves.detach(node)
+            case AdoptInstance(node):
+                return adopt_instance(self.world, node, self.patience)
+            case UntaintInstance(node):
+                return untaint_instance(self.world, node, self.patience)
             case ApplyNode(node):
                 return apply_node(self.world, node, self.patience)
             case ProveVolumes(node):

@@ -143,16 +143,17 @@ def wait_for(questions: Sequence[Question], patience: Patience, *, where: str, s
     start = began = patience.clock.monotonic()
     needed = max(question.passes for question in questions)
     limit = max(question.deadline_s for question in questions)
-    streak = 0
+    streak, denied = 0, Verdict(held=False, reason="held, but not often enough in a row")
     while True:
         verdict = _round(questions, patience, streak, needed, start, limit)
+        denied = denied if verdict.held else verdict
         now = patience.clock.monotonic()
         began = began if verdict.held and streak else now
         streak = streak + 1 if verdict.held else 0
         if streak >= needed:
             return began
         if verdict.final or now - start >= limit:
-            raise _failed(verdict, where, now - start)
+            raise _failed(denied, where, now - start)
         check_cancel(patience, where, settling=settling)
         patience.clock.sleep(min(question.interval_s for question in questions))
 

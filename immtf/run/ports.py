@@ -67,6 +67,12 @@ class Terraform(Protocol):
     def state(self) -> StateData:
         """Return the state."""
 
+    def adopt(self, address: str, identity: str) -> None:
+        """Take an object that exists and that the state lost into the state; nothing in the world changes."""
+
+    def untaint(self, address: str) -> None:
+        """Keep an object that the next plan would replace only because its creation was interrupted."""
+
 
 class Cloud(Protocol):
     """The cloud's instances and volumes. What doesn't exist is absent from an answer; what could not be read raises."""

@@ -56,6 +56,7 @@ def prepare(
                 where=f"block {world.block.name}",
                 next="check `nodes:` in immtf.yaml, or make the environment first with `immtf create`",
             )
+        _refuse_unmade(world)
         _refuse_lost_volumes(snapshot)
         return make_plan(world.block, snapshot, image, versions, only=only)
 
@@ -68,6 +69,15 @@ def refuse_unbuilt(block: Block) -> None:
             raise UsageError(what, where=str(block.file), next="use strategy: replace")
     if block.on_failure != "halt":
         raise UsageError(f"on_failure: {block.on_failure} is not built yet", where=str(block.file), next="use on_failure: halt")
+
+
+def _refuse_unmade(world: World) -> None:
+    """Refuse to begin where no node was ever made: servers that wait for each other can't be made one at a time."""
+    clusters = world.block.clusters
+    if clusters and not any(world.members(name) for name in clusters):
+        names = ", ".join(cluster.nodes for cluster in clusters.values())
+        what, where = f"Terraform's state has no node at {names}", f"block {world.block.name}"
+        raise PersonNeeded(what, where=where, next="make the environment with `immtf create`")
 
 
 def _refuse_lost_volumes(snapshot: Snapshot) -> None:

@@ -5,7 +5,7 @@ Only the layout (which addresses and ids belong to whom) is kept between two que
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from immtf.errors import GuestFailed
@@ -112,11 +112,18 @@ class World:
     def snapshot(self, plan: PlanData) -> tuple[Snapshot, Sorted]:
         """Return the whole world against a full plan of Terraform, and that plan sorted."""
         self.survey(plan)
-        nodes = self.nodes()
+        nodes = self._with_strays(self.nodes())
         zones = {node: zones_of(now) for node, now in nodes.items()}
         parts = sort_plan(plan, self.layout, zones)
         services = {name: view for name in self.block.clusters if (view := self.view(name)) is not None}
         return Snapshot(nodes, parts.nodes, services, parts.shared, parts.outputs), parts
+
+    def _with_strays(self, nodes: dict[NodeId, NodeNow]) -> dict[NodeId, NodeNow]:
+        """Add to each node the instances tagged as its own that the state doesn't name; one call for all nodes."""
+        known = {now.place.instance_id for now in nodes.values()}
+        found = [item for item in (self.cloud.tagged(self.tags) if self.tags else ()) if item.instance_id not in known]
+        by_node = {node: tuple(item for item in found if _tagged_as(item, node)) for node in nodes}
+        return {node: replace(now, strays=by_node[node]) for node, now in nodes.items()}
 
     def _strays(self, place: NodePlace) -> tuple[Instance, ...]:
         if not self.tags:
@@ -124,6 +131,11 @@ class World:
         tags = {**self.tags, "immtf:cluster": place.node.cluster, "immtf:node": place.node.key}
         found = self.cloud.tagged(tags)
         return tuple(item for item in found if item.instance_id != place.instance_id and item.state not in GONE)
+
+
+def _tagged_as(instance: Instance, node: NodeId) -> bool:
+    tags = instance.tags
+    return instance.state not in GONE and (tags.get("immtf:cluster"), tags.get("immtf:node")) == (node.cluster, node.key)
 
 
 def _is_made(place: NodePlace) -> bool:

@@ -42,6 +42,7 @@ class Standin:
     scripts: dict[tuple[str, str], Script] = field(default_factory=dict)
     asked: list[tuple[str, str, str, str]] = field(default_factory=list)
     store: dict[str, str] = field(default_factory=dict)
+    forgetful: bool = False
     servers: dict[str, ThreadingHTTPServer] = field(default_factory=dict)
 
     def answer(self, address: str, method: str, path: str, query: str, body: bytes) -> Script:
@@ -67,7 +68,8 @@ class Standin:
         import base64
 
         if method == "PUT":
-            self.store[key] = body.decode()
+            if not self.forgetful:
+                self.store[key] = body.decode()
             return Script(True)  # noqa: FBT003 - a body, not a flag
         found = {name: value for name, value in self.store.items() if name == key or ("recurse" in query and name.startswith(key))}
         rows = [{"Key": name, "Value": base64.b64encode(value.encode()).decode(), "ModifyIndex": 1} for name, value in found.items()]
@@ -81,9 +83,9 @@ class Standin:
 
 
 @contextmanager
-def standin(*addresses: str) -> Iterator[Standin]:
-    """Serve on one port of all these addresses; the first one leads."""
-    made = Standin(list(addresses), leader=addresses[0])
+def standin(*addresses: str, port: int = 0) -> Iterator[Standin]:
+    """Serve on one port of all these addresses (0 is any); the first one leads."""
+    made = Standin(list(addresses), port, leader=addresses[0])
     for address in addresses:
         server = ThreadingHTTPServer((address, made.port), _handler(made, address))
         server.daemon_threads = True

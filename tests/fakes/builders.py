@@ -94,8 +94,10 @@ def make_peer(address: str, **differs: Any) -> Peer:
     return Peer(**{"identity": f"server-{address}", "address": address, "voter": True, "healthy": True, "lag": 0, **differs})
 
 
-def make_view(count: int = 3, *, leader: str = "10.0.0.1", peers: Sequence[Peer] | None = None, **answers: Answer) -> ServiceView:
+def make_view(
+    count: int = 3, *, leader: str = "10.0.0.1", peers: Sequence[Peer] | None = None, answers: Mapping[str, Answer] | None = None
+) -> ServiceView:
     """Return a healthy service of so many nodes at 10.0.0.1 and on; `answers` replaces a node's by its key."""
     nodes = {NodeId("server", "abcdefg"[index]): f"10.0.0.{index + 1}" for index in range(count)}
-    told = {node: answers.get(node.key, Answer(leader)) for node in nodes}
+    told = {node: (answers or {}).get(node.key, Answer(leader)) for node in nodes}
     return ServiceView(nodes, told, tuple(make_peer(address) for address in nodes.values()) if peers is None else tuple(peers))

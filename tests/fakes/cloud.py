@@ -34,9 +34,7 @@ class FakeCloud:
 
     def volumes(self, ids: Collection[str]) -> Mapping[str, Volume]:
         wanted = _ids(ids)
-        return self.sim.calls.do(
-            "cloud.volumes", lambda: {key: _volume(item) for key, item in self.sim.volumes.items() if key in wanted}
-        )
+        return self.sim.calls.do("cloud.volumes", lambda: {key: _volume(item) for key, item in self.sim.volumes.items() if key in wanted})
 
     def stop(self, instance_id: str) -> None:
         self.sim.calls.do("cloud.stop", lambda: self._stop(instance_id))

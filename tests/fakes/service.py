@@ -75,7 +75,9 @@ class FakeKnock:
     def tcp(self, address: str, port: int, *, timeout_s: float) -> Verdict:
         assert timeout_s > 0, "a knock without a limit"
         serves = self._serves(address, port)
-        return self.sim.calls.do("knock.tcp", lambda: Verdict(held=serves, reason=f"{address}:{port} {'answers' if serves else 'is silent'}"))
+        return self.sim.calls.do(
+            "knock.tcp", lambda: Verdict(held=serves, reason=f"{address}:{port} {'answers' if serves else 'is silent'}")
+        )
 
     def _serves(self, address: str, port: int) -> bool:
         return port == 8500 and any(item.serving and item.address == address for item in self.sim.instances.values())

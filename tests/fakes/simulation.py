@@ -20,6 +20,10 @@ from tests.fakes.clock import VirtualClock
 from tests.fakes.raft import SimRaft
 
 ImageKind = Literal["good", "formats", "never-joins", "root-disk"]
+Kind = Literal["aws_instance", "aws_ebs_volume", "aws_volume_attachment"]
+INSTANCE: Kind = "aws_instance"
+VOLUME: Kind = "aws_ebs_volume"
+ATTACHMENT: Kind = "aws_volume_attachment"
 OLD, NEW = "ami-old", "ami-new"
 MOUNT = "/var/lib/consul"
 GONE = ("shutting-down", "terminated")
@@ -80,7 +84,7 @@ class Row:
     """One object in Terraform's state: whose it is, and its cloud id (an attachment has its two ends)."""
 
     node: str
-    kind: Literal["aws_instance", "aws_ebs_volume", "aws_volume_attachment"]
+    kind: Kind
     identity: str
     volume: str = ""
     tainted: bool = False
@@ -196,7 +200,9 @@ class SimWorld:
 
     def on(self, item: SimInstance) -> SimVolume | None:
         """Return the volume that is attached to an instance."""
-        return next((volume for volume in self.volumes.values() if volume.owner == item.instance_id and volume.tie in {"attached", "busy"}), None)
+        return next(
+            (volume for volume in self.volumes.values() if volume.owner == item.instance_id and volume.tie in {"attached", "busy"}), None
+        )
 
     def kill_server(self, key: str) -> None:
         """Let the server process of a node die; its instance runs on."""
@@ -248,7 +254,7 @@ class SimWorld:
         item.agent = True
         kind, volume = self.images[item.image], self.on(item)
         if kind == "root-disk":
-            self._serve(item, self.new_id("server"))
+            self._serve(item, boot, self.new_id("server"))
         elif volume is None:
             self.clock.after(1.0, lambda: self._boot(item, boot))
         else:
@@ -257,9 +263,9 @@ class SimWorld:
             item.mounted = True
             if kind != "never-joins":
                 identity = volume.identity
-                self.clock.after(self.times.boot, lambda: item.boots == boot and item.mounted and self._serve(item, identity))
+                self.clock.after(self.times.boot, lambda: self._serve(item, boot, identity))
 
-    def _serve(self, item: SimInstance, identity: str) -> None:
-        if not item.serving and item.state == "running":
+    def _serve(self, item: SimInstance, boot: int, identity: str) -> None:
+        if not item.serving and item.state == "running" and item.boots == boot:
             item.serving = True
             self.raft.up(item.address, identity)

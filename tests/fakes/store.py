@@ -16,12 +16,13 @@ class FakeStore:
     """Satisfies `immtf.run.probe.KeyValue`.
 
     `refuses` says which of the writes (from 1) are not acknowledged, `forgets` which are and are not kept, `misreads` which are read
-    wrong right after. While `down` nobody answers. `on_put` is called before each write.
+    wrong right after, `unread` after which nobody answers the read. While `down` nobody answers. `on_put` is called before each write.
     """
 
     refuses: frozenset[int] = frozenset()
     forgets: frozenset[int] = frozenset()
     misreads: frozenset[int] = frozenset()
+    unread: frozenset[int] = frozenset()
     down: bool = False
     on_put: Callable[[int], None] = field(default=lambda _number: None)
     rows: dict[str, str] = field(default_factory=dict)
@@ -38,7 +39,7 @@ class FakeStore:
         return True
 
     def get(self, key: str) -> str | None:
-        self._answer()
+        self._answer(silent=self.puts in self.unread)
         return "another value" if self.puts in self.misreads else self.rows.get(key)
 
     def get_all(self, prefix: str) -> Mapping[str, str]:
@@ -46,6 +47,6 @@ class FakeStore:
         self._answer()
         return {key: value for key, value in self.rows.items() if key.startswith(prefix)}
 
-    def _answer(self) -> None:
-        if self.down:
+    def _answer(self, *, silent: bool = False) -> None:
+        if self.down or silent:
             raise CloudFailed("no server answers", where="store")

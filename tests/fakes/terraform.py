@@ -7,19 +7,20 @@ object. An apply is made of parts, each with a hook of its own (`part.terminate:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from immtf.errors import StalePlan, TerraformFailed
 from immtf.model.terraform import PlanData, Resource, StateData
 from tests.fakes.calls import Crash
-from tests.fakes.simulation import Row, SimVolume, Violation
-from tests.fakes.tfplan import ATTACHMENT, INSTANCE, VOLUME, Planner, Wishes
+from tests.fakes.simulation import ATTACHMENT, INSTANCE, VOLUME, Row, SimVolume, Violation
+from tests.fakes.tfplan import Planner, Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tests.fakes.simulation import SimWorld
+    from immtf.model.terraform import Change
+    from tests.fakes.simulation import Kind, SimWorld
 
 T = TypeVar("T")
 
@@ -68,6 +69,28 @@ class FakeTerraform:
     def state(self) -> StateData:
         return self.sim.calls.do("terraform.state", self._state)
 
+    def adopt(self, address: str, identity: str) -> None:
+        self.sim.calls.do("terraform.adopt", lambda: self._adopt(address, identity))
+
+    def untaint(self, address: str) -> None:
+        self.sim.calls.do("terraform.untaint", lambda: self._untaint(address))
+
+    def _adopt(self, address: str, identity: str) -> None:
+        """Import: refused for an address that is taken, and for what doesn't exist or is gone."""
+        key = self._key(address)
+        item = self.sim.instances.get(identity)
+        if address in self.sim.state or address != self.planner.address(INSTANCE, key):
+            raise TerraformFailed(f"Resource already managed by Terraform, or no such address: {address}")
+        if item is None or not item.live:
+            raise TerraformFailed(f"Cannot import non-existent remote object {identity}")
+        self._write(INSTANCE, key, Row(key, INSTANCE, identity))
+
+    def _untaint(self, address: str) -> None:
+        row = self.sim.state.get(address)
+        if row is None or not row.tainted:
+            raise TerraformFailed(f"Resource instance {address} is not tainted")
+        self._write(row.kind, row.node, replace(row, tainted=False))
+
     def _plan(self, targets: Sequence[str], *, destroy: bool = False) -> FakePlan:
         self.sim.clock.sleep(self.sim.times.plan)
         rows = self.planner.all_gone() if destroy else self.planner.rows(targets)
@@ -83,7 +106,7 @@ class FakeTerraform:
 
     def _resource(self, address: str, row: Row) -> Resource:
         modules = self.wishes.layout == "modules"
-        name = address.rpartition(".")[2] if modules else address.split("[")[0].rpartition(".")[2]
+        name = address.rpartition(".")[2] if modules else address.partition("[")[0].rpartition(".")[2]
         module, index = (f'module.server["{row.node}"]', None) if modules else ("", row.node)
         return Resource(address, module, row.kind, name, index, {"id": row.identity}, tainted=row.tainted)
 
@@ -93,30 +116,32 @@ class FakeTerraform:
     def _apply(self, saved: object) -> None:
         if not isinstance(saved, FakePlan) or not any(saved is made for made in self.made):
             raise Violation("what is applied is not a plan that was made here")
+        if saved.destroy and not self.sim.doomed:
+            raise Violation("everything would be destroyed, and nobody asked for it")
         if saved.serial != self.sim.serial or any(saved is done for done in self.applied):
             raise StalePlan("Saved plan is stale")
         self.applied.append(saved)
-        self.sim.doomed = saved.destroy
-        rows = [row for row in saved.data.changes if not row.is_noop]
-        for kind in (ATTACHMENT, INSTANCE, VOLUME):
-            for row in rows:
-                if row.type == kind and row.destroys:
-                    self._destroy(kind, self._key(row.address))
-        for kind in (VOLUME, INSTANCE, ATTACHMENT):
-            for row in rows:
-                if row.type == kind and "create" in row.actions:
-                    self._create(kind, self._key(row.address))
-        for row in rows:
-            if not self.wishes.restless:
-                self.wishes.shared.pop(row.address, None)
+        self._carry_out([row for row in saved.data.changes if not row.is_noop])
         if saved.data.outputs_changed:
             self.outputs = self._ids()
         self.sim.serial += 1
 
-    def _key(self, address: str) -> str:
-        return address.split('["')[1].split('"]')[0]
+    def _carry_out(self, rows: list[Change]) -> None:
+        """Destroy everything that goes, in the order of its uses, then make what comes, the other way round."""
+        for kind in (ATTACHMENT, INSTANCE, VOLUME):
+            for row in (row for row in rows if row.type == kind and row.destroys):
+                self._destroy(kind, self._key(row.address))
+        for kind in (VOLUME, INSTANCE, ATTACHMENT):
+            for row in (row for row in rows if row.type == kind and "create" in row.actions):
+                self._create(kind, self._key(row.address))
+        if not self.wishes.restless:
+            for row in rows:
+                self.wishes.shared.pop(row.address, None)
 
-    def _destroy(self, kind: str, key: str) -> None:
+    def _key(self, address: str) -> str:
+        return address.partition('["')[2].partition('"]')[0]
+
+    def _destroy(self, kind: Kind, key: str) -> None:
         row = self.sim.state[self.planner.address(kind, key)]
         if kind == VOLUME:
             self.sim.delete(row.identity)
@@ -126,7 +151,7 @@ class FakeTerraform:
             self._part(f"detach:{key}", lambda: self._detach(key, row))
         self._write(kind, key, None)
 
-    def _create(self, kind: str, key: str) -> None:
+    def _create(self, kind: Kind, key: str) -> None:
         if kind == VOLUME:
             volume = SimVolume(self.sim.new_id("vol"), key, self.sim.zone(key))
             self.sim.volumes[volume.volume_id] = volume
@@ -143,15 +168,20 @@ class FakeTerraform:
         if self.killed:
             return effect()
         done: list[T] = []
+
+        def once() -> T:
+            done.append(effect())
+            return done[0]
+
         try:
-            return self.sim.calls.do(f"part.{name}", lambda: done.append(effect()) or done[0])
+            return self.sim.calls.do(f"part.{name}", once)
         except Crash:
             if not self.survives:
                 raise
             self.killed = True
-            return done[0] if done else effect()
+            return done[0] if done else once()
 
-    def _write(self, kind: str, key: str, row: Row | None) -> None:
+    def _write(self, kind: Kind, key: str, row: Row | None) -> None:
         address = self.planner.address(kind, key)
         self.sim.serial += 1
         if row is None:

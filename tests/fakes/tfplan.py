@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from immtf.model.terraform import Change
-from tests.fakes.simulation import GONE
+from tests.fakes.simulation import ATTACHMENT, GONE, INSTANCE, VOLUME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.fakes.simulation import SimWorld
+    from tests.fakes.simulation import Kind, SimWorld
 
-INSTANCE, VOLUME, ATTACHMENT = "aws_instance", "aws_ebs_volume", "aws_volume_attachment"
-NEEDS = {INSTANCE: (), VOLUME: (), ATTACHMENT: (INSTANCE, VOLUME)}
+NEEDS: dict[Kind, tuple[Kind, ...]] = {INSTANCE: (), VOLUME: (), ATTACHMENT: (INSTANCE, VOLUME)}
 
 
 @dataclass
@@ -96,7 +95,7 @@ class Planner:
             address=address,
             module=f'module.server["{key}"]' if modules else "",
             type=kind,
-            name=address.split("[")[0].rpartition(".")[2] if not modules else address.rpartition(".")[2],
+            name=address.partition("[")[0].rpartition(".")[2] if not modules else address.rpartition(".")[2],
             index=None if modules else key,
             mode="managed",
             actions=actions,
@@ -131,7 +130,9 @@ class Planner:
         if self.address(VOLUME, key) not in self.sim.state:
             return self._row(VOLUME, key, ("create",))
         replaced = key in self.wishes.replaced_volumes
-        return self._row(VOLUME, key, ("delete", "create") if replaced else ("no-op",), reason="replace_because_cannot_update" if replaced else "")
+        return self._row(
+            VOLUME, key, ("delete", "create") if replaced else ("no-op",), reason="replace_because_cannot_update" if replaced else ""
+        )
 
     def _attachment(self, key: str, instance: Change) -> Change:
         known = self.sim.state.get(self.address(ATTACHMENT, key))

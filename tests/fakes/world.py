@@ -24,9 +24,9 @@ from tests.fakes.clock import FakeCancel
 from tests.fakes.cloud import TAGS, FakeCloud
 from tests.fakes.guest import FakeGuest
 from tests.fakes.service import FakeKnock, FakeService
-from tests.fakes.simulation import MOUNT, NEW, OLD, Row, SimVolume, SimWorld
+from tests.fakes.simulation import ATTACHMENT, INSTANCE, MOUNT, NEW, OLD, VOLUME, Row, SimVolume, SimWorld
 from tests.fakes.terraform import FakeTerraform
-from tests.fakes.tfplan import ATTACHMENT, INSTANCE, VOLUME, Planner, Wishes
+from tests.fakes.tfplan import Planner, Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,9 +110,10 @@ class Scene:
             found += [f"{key} has other data"] if (volume.volume_id, volume.filesystem) != self.first[key] else []
             mark = json.loads(volume.mark or "{}")
             found += [f"{key} has the mark {mark}"] if (mark.get("node"), mark.get("filesystem")) != (key, volume.filesystem) else []
-            found += [f"{key} has its volume on {volume.owner}"] if [volume.owner] != [item.instance_id for item in self.sim.live(key)] else []
+            found += (
+                [f"{key} has its volume on {volume.owner}"] if [volume.owner] != [item.instance_id for item in self.sim.live(key)] else []
+            )
         return found + (["a full plan is not empty"] if self.terraform.plan().changed else [])
-
 
     def rolled(self) -> dict[str, int]:
         """Return how many instances each node was given beside its first."""
@@ -142,6 +143,12 @@ def make_scene(count: int = 3, *, leader: int = 0, prune: bool = False, marked: 
     terraform.outputs = tuple(sorted(row.identity for row in sim.state.values() if row.kind == INSTANCE))
     nodes = "module.server" if wishes.layout == "modules" else "aws_instance.server"
     return Scene(sim, terraform, make_block(nodes), first={item.node: (item.volume_id, item.filesystem) for item in sim.volumes.values()})
+
+
+def make_empty(count: int = 3) -> Scene:
+    """Return a world in which nothing was made yet."""
+    sim = SimWorld(tuple("abcdefg"[:count]))
+    return Scene(sim, FakeTerraform(sim), make_block())
 
 
 def _populate(sim: SimWorld, planner: Planner, key: str, *, marked: bool) -> None:

@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.lab.order import dealt, minutes
 from tests.lab.rehearsal import Rehearsal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deal the rehearsals out to xdist's workers, when all that is not to run has been taken out."""
+    workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
+    if workers > 1:
+        items[:] = dealt(items, [minutes(item) for item in items], workers)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ BLOCK = REPOSITORY / "terraform/blocks/consul"
 GOOD_IMAGE = BLOCK / "lab/images/consul/1.1.0"
 RUN_LIMIT_S = 1500.0
 SHORT_LIMIT_S = 120.0
+GONE_LIMIT_S = 10.0
 
 
 class Rehearsal:
@@ -118,7 +120,9 @@ class Rehearsal:
             child.kill(tree=True)
         for lab in sorted((self.home / "labs").glob("*")):
             client.down(lab)
-        left = running_in(self.directory)
+        deadline = time.monotonic() + GONE_LIMIT_S
+        while (left := running_in(self.directory)) and time.monotonic() < deadline:
+            time.sleep(0.1)  # a controller that let go of its lab is still on its way out
         assert not left, f"still running: {left}"
 
     def left(self) -> list[str]:

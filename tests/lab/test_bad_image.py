@@ -10,12 +10,11 @@ import pytest
 from tests.lab.rehearsal import REPOSITORY
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tests.lab.child import Ended
     from tests.lab.rehearsal import Rehearsal
-
-pytestmark = pytest.mark.lab
 
 BROKEN = REPOSITORY / "tests/data/images/consul/1.2.0-bad"
 GATES = "      - mounted\n      - consul\n"
@@ -23,6 +22,7 @@ HASTY = "      - mounted: { deadline: 45s }\n      - consul: { deadline: 45s }\n
 WIPE = "test -e {root}/etc/wiped || { find {root}/var/lib/consul/ -mindepth 1 -delete; touch {root}/etc/wiped; }; exec sleep 1000000"
 
 
+@pytest.mark.lab(minutes=5)
 def test_the_service_never_starts(rehearsal: Rehearsal) -> None:
     """F36: the first node is the canary. The run stops there; a rollback re-creates that node, with its volume, from the old image."""
     make_cluster(rehearsal)
@@ -43,6 +43,7 @@ def test_the_service_never_starts(rehearsal: Rehearsal) -> None:
     assert rehearsal.store.read() == keys
 
 
+@pytest.mark.lab(minutes=5)
 def test_the_volume_is_not_mounted(rehearsal: Rehearsal) -> None:
     """F20: the service came up on the root disk, and the cluster calls itself healthy. The node fails by its mount."""
     make_cluster(rehearsal)
@@ -59,8 +60,9 @@ def test_the_volume_is_not_mounted(rehearsal: Rehearsal) -> None:
     assert rehearsal.store.read() == keys
 
 
+@pytest.mark.lab(minutes=3)
 def test_the_volume_is_formatted(rehearsal: Rehearsal) -> None:
-    """F21: the image empties the volume at boot. The node fails at once, and no later run takes the empty volume for good."""
+    """F21: the image empties the volume at boot. The node fails at once, and the next run doesn't take the empty volume for good."""
     make_cluster(rehearsal)
     wipe = {"name": "wipe", "after": ["/var/lib/consul"], "command": ["sh", "-c", WIPE]}
     change_boot(rehearsal.add_image("1.2.0"), after=["/var/lib/consul", "wipe"], more=[wipe])
@@ -70,11 +72,10 @@ def test_the_volume_is_formatted(rehearsal: Rehearsal) -> None:
     canary = halted_at_the_first_node(rehearsal, halted, before)
     assert "no mark at /var/lib/consul" in halted.one("run_halted")["what"]
 
-    for again in (rehearsal.run("upgrade", "--yes"), rehearsal.run("upgrade", "--yes", "--image", "1.1.0")):
-        assert f"server/{canary}" in again.expect(24).one("run_halted")["where"]
-        assert "formatted" in again.one("run_halted")["what"]
-    untouched = rehearsal.cloud.instances()
-    assert {node: untouched[node] for node in untouched if node != canary} == {node: before[node] for node in before if node != canary}
+    again = rehearsal.run("upgrade", "--yes").expect(24).one("run_halted")
+    assert again["where"] == f"server/{canary}"
+    assert "formatted" in again["what"]
+    assert sum(node != canary and before[node] == now for node, now in rehearsal.cloud.instances().items()) == 2
     assert rehearsal.store.read() == keys
 
 
@@ -85,9 +86,7 @@ def make_cluster(rehearsal: Rehearsal) -> None:
     rehearsal.create("1.1.0")
 
 
-def change_boot(
-    image: Path, *, after: list[str], mounts: list[dict[str, str]] | None = None, more: list[dict[str, Any]] | None = None
-) -> None:
+def change_boot(image: Path, *, after: list[str], mounts: list[dict[str, str]] | None = None, more: Sequence[Any] = ()) -> None:
     """Change what an image does when it boots: what Consul comes after, what is mounted, and further services."""
     file = image / "etc/lab/boot.json"
     boot = json.loads(file.read_text())
@@ -104,7 +103,7 @@ def halted_at_the_first_node(rehearsal: Rehearsal, halted: Ended, before: dict[s
     key = node.removeprefix("server/")
     told = halted.one("run_halted")
     assert told["where"] == node
-    assert "no other node is touched" in told["safe"] or "no node is touched" in told["safe"]
+    assert told["safe"] == f"2 of 3 nodes are up and well; not well: {node}; no other node is touched"
     assert "immtf upgrade" in told["next"]
     assert halted.last["outcome"] == "halted"
     after = rehearsal.cloud.instances()

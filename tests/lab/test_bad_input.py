@@ -73,13 +73,14 @@ def test_no_terraform(rehearsal: Rehearsal, tmp_path: Path) -> None:
     assert rehearsal.left() == []
 
 
-@pytest.mark.lab
+@pytest.mark.lab(minutes=2)
 def test_refused_before_anything_is_touched(rehearsal: Rehearsal) -> None:
     """A block without nodes, nobody to ask, an unknown node, and a volume that nobody can find."""
     for command in ("status", "upgrade"):
         told = rehearsal.run(command).expect(24).one("run_halted")
         assert "no node at module.server" in told["what"]
         assert "immtf create" in told["next"]
+        assert told["safe"] in {"nothing was touched", "no node is made yet"}
     rehearsal.create("1.0.0")
     made = rehearsal.cloud.instances()
 

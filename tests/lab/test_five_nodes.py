@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from tests.lab.rehearsal import Rehearsal
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.lab(minutes=9)
 
 NODES = ["server/a", "server/b", "server/c", "server/d", "server/e"]
 ZONES = {"server/a": 0, "server/d": 0, "server/b": 1, "server/e": 1, "server/c": 2}

@@ -9,9 +9,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.lab.rehearsal import Rehearsal
 
-pytestmark = pytest.mark.lab
 
-
+@pytest.mark.lab(minutes=3)
 def test_one_ctrl_c_while_a_node_is_away(rehearsal: Rehearsal) -> None:
     """S1: the node is finished, no other is begun, and the test environment is destroyed all the same."""
     child = rehearsal.begin("test-upgrade", "--yes")
@@ -28,6 +27,7 @@ def test_one_ctrl_c_while_a_node_is_away(rehearsal: Rehearsal) -> None:
     assert rehearsal.left() == []
 
 
+@pytest.mark.lab(minutes=3)
 def test_the_same_command_twice_and_two_at_once(rehearsal: Rehearsal) -> None:
     """F11: the second run is told who holds the lease, with which command, since when. What is there is not made again."""
     first = rehearsal.begin("create", "--yes")

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from tests.lab.rehearsal import Rehearsal
 
-pytestmark = pytest.mark.lab
-
 UPGRADE = ("upgrade", "--yes", "--var", 'client_cidrs=["192.0.2.0/24"]')
 MAKES_INSTANCE = {"event": "terraform_told", "kind": "apply_start", "action": "create"}
 
@@ -26,6 +24,7 @@ def instance_is_made(event: dict[str, Any]) -> bool:
     return MAKES_INSTANCE.items() <= event.items() and event["address"].endswith("aws_instance.this")
 
 
+@pytest.mark.lab(minutes=8)
 def test_killed_again_and_again(rehearsal: Rehearsal) -> None:
     """F5: killed after the stop, before the apply; F37: nothing counts but what is seen on the new instance; F39: shared changes first."""
     rehearsal.create("1.0.0")
@@ -56,6 +55,7 @@ def test_killed_again_and_again(rehearsal: Rehearsal) -> None:
     rehearsal.run("plan", *UPGRADE[2:]).expect(0)
 
 
+@pytest.mark.lab(minutes=4)
 def test_killed_with_its_terraform(rehearsal: Rehearsal) -> None:
     """F7: the new instance is in AWS and not in the state. No run makes a second one; a person is told which it is."""
     rehearsal.create("1.0.0")
@@ -69,7 +69,8 @@ def test_killed_with_its_terraform(rehearsal: Rehearsal) -> None:
     for _ in range(2):
         halted = rehearsal.run(*UPGRADE).expect(24)
         assert stray in halted.one("run_halted")["what"]
-        assert f"server/{node}" in halted.one("run_halted")["where"]
+        assert halted.one("run_halted")["where"] == f"server/{node}"
+        assert f"away: server/{node}" in halted.one("run_halted")["safe"]
         assert len(rehearsal.cloud.machines()) == 3
         assert rehearsal.cloud.instances()[node] == stray, "no second one is made"
 

@@ -42,7 +42,7 @@ def test_thirteen_members_are_not_three() -> None:
 def test_three_alive_of_five_are_not_three_of_three() -> None:
     """The same count said 3 when two of five were dead."""
     dead = {key: Answer(problem="refused") for key in "de"}
-    view = make_view(5, peers=[make_peer(f"10.0.0.{index}", healthy=index < 4) for index in range(1, 6)], **dead)
+    view = make_view(5, peers=[make_peer(f"10.0.0.{index}", healthy=index < 4) for index in range(1, 6)], answers=dead)
     assert not judge_whole(view, 5).held
     assert not judge_spare(view, C).held
 
@@ -87,7 +87,9 @@ def test_what_is_applied_is_the_very_plan_that_was_judged() -> None:
     scene.upgrade()
     applied = [saved for saved in scene.terraform.applied if saved.data.changes]
     judged = [event.allowed for event in scene.events if isinstance(event, PlanJudged)]
-    assert [tuple(f"{row.address}: {'/'.join(row.actions)}" for row in saved.data.changes if not row.is_noop) for saved in applied] == judged
+    assert [
+        tuple(f"{row.address}: {'/'.join(row.actions)}" for row in saved.data.changes if not row.is_noop) for saved in applied
+    ] == judged
     assert all(any(saved is made for made in scene.terraform.made) for saved in applied)
 
 

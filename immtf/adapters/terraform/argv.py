@@ -74,6 +74,12 @@ def untaint(address: str, *, lock_s: float) -> tuple[str, ...]:
     return ("untaint", "-no-color", _lock(lock_s), address)
 
 
+def import_object(address: str, identity: str, *, variables: Path | None, lock_s: float) -> tuple[str, ...]:
+    """Take an object that exists into the state under an address of the configuration."""
+    files = (f"-var-file={variables}",) if variables is not None else ()
+    return ("import", *_QUIET, _lock(lock_s), *files, address, identity)
+
+
 def state_push(file: Path, *, lock_s: float) -> tuple[str, ...]:
     """Put a state file that Terraform left on this machine where the state belongs."""
     return ("state", "push", _lock(lock_s), str(file))

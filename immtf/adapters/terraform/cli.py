@@ -164,6 +164,17 @@ class TerraformCli:
         self._await_earlier()
         self._runner.run(argv.untaint(address, lock_s=self._limits.lock_s), limit_s=self._limits.show_s + self._limits.lock_s)
 
+    def adopt(self, address: str, identity: str) -> None:
+        """Take an object that exists and that the state lost into the state; nothing in the world changes."""
+        self._clear_the_ground()
+        variables = self._variables_file()
+        try:
+            command = argv.import_object(address, identity, variables=variables, lock_s=self._limits.lock_s)
+            self._runner.run(command, limit_s=self._limits.plan_s, interruptible=True)
+        finally:
+            if variables is not None:
+                variables.unlink(missing_ok=True)
+
     def push_unsaved_state(self) -> bool:
         """Put a state that an apply could not save (`errored.tfstate`) where it belongs; return whether there was one. The file is kept."""
         unsaved = self._root / _UNSAVED

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import pytest
 
 from immtf.model.guest import GuestFacts
-from immtf.model.snapshot import NodeNow
 from immtf.plan.custody import judge_attached, judge_custody, judge_image, needs_mark, wanted_mark
 from tests.fakes.builders import make_instance, make_mark, make_mount, make_now, make_place, make_volume
+
+if TYPE_CHECKING:
+    from immtf.model.snapshot import NodeNow
 
 ATTACHED = make_volume(("i-a", "attached"))
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import pytest
 
-from immtf.model.snapshot import NodeNow
 from immtf.plan.decide import Act, Done, Halt, Wait, decide_apply, decide_detach, decide_start, decide_stop
 from tests.fakes.builders import make_instance, make_now, make_place, make_volume
+
+if TYPE_CHECKING:
+    from immtf.model.snapshot import NodeNow
 
 STATES = ["pending", "running", "stopping", "stopped", "shutting-down", "terminated", None]
 

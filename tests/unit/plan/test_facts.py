@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -18,6 +18,9 @@ from hypothesis import strategies as st
 from immtf.model.guest import Mark
 from immtf.plan.facts import MARK_FILE, facts_script, mark_script, parse_facts, parse_mark
 from tests.fakes.builders import make_mark
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FINDMNT = """#!/bin/sh
 while [ $# -gt 0 ]; do [ "$1" = --mountpoint ] && path=$2; shift; done

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import pytest
 
 from immtf.errors import PlanRefused
-from immtf.model.terraform import Change, PlanData
-from immtf.plan.judge import acting, hard_rules, judge_create, judge_destroy, judge_node, judge_shared, refuse
-from tests.fakes.builders import A, ZONE, make_change, make_layout, make_place, make_plan_data
+from immtf.plan.judge import acting, hard_rules, judge_alive, judge_create, judge_destroy, judge_node, judge_shared, refuse
+from tests.fakes.builders import ZONE, A, make_change, make_layout, make_place, make_plan_data
+
+if TYPE_CHECKING:
+    from immtf.model.terraform import Change, PlanData
 
 INSTANCE, VOLUME, ATTACHMENT = (
     f'module.server["a"].{name}' for name in ("aws_instance.this", "aws_ebs_volume.data", "aws_volume_attachment.data")
@@ -92,6 +95,13 @@ def test_rows_that_change_nothing_are_not_acting() -> None:
     read = dataclasses.replace(make_change(GROUP, "update"), mode="data")
     plan = make_plan_data(make_change(INSTANCE, "no-op"), make_change(OTHER, "read"), read, make_change(GROUP, "update"))
     assert [row.address for row in acting(plan)] == [GROUP]
+
+
+def test_an_instance_that_runs_is_not_destroyed_by_a_step() -> None:
+    """Whatever the executor forgot: what runs was not stopped first."""
+    place = LAYOUT.nodes[A]
+    assert [refusal.check for refusal in judge_alive(one(INSTANCE, *REPLACE), place)] == ["running-instance"]
+    assert judge_alive(make_plan_data(make_change(INSTANCE, "update"), make_change(OTHER, *REPLACE)), place) == []
 
 
 def test_shared_changes_bring_no_node_along() -> None:

@@ -147,7 +147,10 @@ def test_tainted_and_deposed_are_seen() -> None:
 def test_several_volumes_are_matched_by_name() -> None:
     rows = {**MODULES, 'module.server["a"].aws_ebs_volume.wal': "vol-w", 'module.server["b"].aws_ebs_volume.wal': "vol-x"}
     place = lay_out(block(data="/data", wal="/wal"), make_state(rows)).nodes[A]
-    assert {volume.name: (volume.mount, volume.volume_id) for volume in place.volumes} == {"data": ("/data", "vol-a"), "wal": ("/wal", "vol-w")}
+    assert {volume.name: (volume.mount, volume.volume_id) for volume in place.volumes} == {
+        "data": ("/data", "vol-a"),
+        "wal": ("/wal", "vol-w"),
+    }
 
 
 def test_a_volume_that_the_file_does_not_name_is_kept_without_a_mount() -> None:

@@ -33,9 +33,9 @@ def peers(*differing: Peer) -> list[Peer]:
 
 
 UNHEALTHY = [
-    (make_view(c=Answer(problem="refused")), "server/c does not answer (refused)"),
-    (make_view(c=Answer(leader="")), "server/c knows no leader"),
-    (make_view(c=Answer(leader="10.0.0.2")), "several leaders are named: 10.0.0.1, 10.0.0.2"),
+    (make_view(answers={"c": Answer(problem="refused")}), "server/c does not answer (refused)"),
+    (make_view(answers={"c": Answer(leader="")}), "server/c knows no leader"),
+    (make_view(answers={"c": Answer(leader="10.0.0.2")}), "several leaders are named: 10.0.0.1, 10.0.0.2"),
     (make_view(leader="10.9.9.9"), "the leader 10.9.9.9 is no node of the block"),
     (make_view(peers=peers(make_peer("10.0.0.3", healthy=False))), "server/c is unhealthy"),
     (make_view(peers=peers(make_peer("10.0.0.3", healthy=None))), "server/c is of unknown health"),
@@ -81,7 +81,7 @@ def test_the_number_of_voters_is_the_expected_one(count: int, expected: int) -> 
 @pytest.mark.parametrize(
     "view",
     [
-        make_view(a=Answer(problem="refused"), leader="10.0.0.2"),
+        make_view(answers={"a": Answer(problem="refused")}, leader="10.0.0.2"),
         make_view(leader="10.0.0.2", peers=[make_peer("10.0.0.1", healthy=False, lag=None), *peers()[1:]]),
         make_view(leader="10.0.0.2", peers=peers()[1:]),
     ],
@@ -95,7 +95,7 @@ def test_the_node_that_is_spared_is_not_counted(view: ServiceView) -> None:
 
 def test_the_seat_of_a_node_without_an_instance_is_its_own() -> None:
     """F16: the address is gone with the instance, the seat in the configuration stays; more than one such seat is a stale peer."""
-    view = make_view(leader="10.0.0.2", a=Answer(problem="it has no address"))
+    view = make_view(leader="10.0.0.2", answers={"a": Answer(problem="it has no address")})
     view = dataclasses.replace(view, addresses={**view.addresses, A: ""})
     assert judge_spare(view, A).held
     assert not judge_spare(view, B).held
@@ -116,6 +116,6 @@ def test_an_empty_configuration_spares_nobody() -> None:
 def test_a_dead_voter_of_five_still_counts_for_the_quorum() -> None:
     """Three that are alive of five are a quorum, and yet not one of them can be spared."""
     dead = {key: Answer(problem="refused") for key in "de"}
-    view = make_view(5, peers=[make_peer(f"10.0.0.{index}", healthy=index < 4) for index in range(1, 6)], **dead)
+    view = make_view(5, peers=[make_peer(f"10.0.0.{index}", healthy=index < 4) for index in range(1, 6)], answers=dead)
     assert not judge_spare(view, C).held
     assert "2 of 5 voters are left, quorum is 3" in judge_spare(view, C).reason

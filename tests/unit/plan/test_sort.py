@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from immtf.model.layout import Layout
 from immtf.model.snapshot import ChangeKind
-from immtf.model.terraform import Change
 from immtf.plan.sort import sort_plan
 from tests.fakes.builders import A, B, make_change, make_layout, make_place, make_plan_data
+
+if TYPE_CHECKING:
+    from immtf.model.terraform import Change
 
 INSTANCE, VOLUME, ATTACHMENT = (
     f'module.server["a"].{name}' for name in ("aws_instance.this", "aws_ebs_volume.data", "aws_volume_attachment.data")
@@ -42,7 +46,9 @@ def test_a_node_that_never_was_is_made() -> None:
 
 
 def test_reasons_and_image_are_terraforms() -> None:
-    rows = make_change(INSTANCE, *REPLACE, replace_paths=("ami", "user_data"), reason="replace_because_cannot_update", after={"ami": "ami-new"})
+    rows = make_change(
+        INSTANCE, *REPLACE, replace_paths=("ami", "user_data"), reason="replace_because_cannot_update", after={"ami": "ami-new"}
+    )
     change = sort_plan(make_plan_data(rows), make_layout()).nodes[A]
     assert (change.reasons, change.image_id) == (("ami", "user_data"), "ami-new")
     tainted = make_change(INSTANCE, *REPLACE, reason="replace_because_tainted")

@@ -11,7 +11,6 @@ import pytest
 from immtf.errors import PersonNeeded
 from immtf.model.block import Block, Cluster, ConsulGate, TcpGate
 from immtf.model.cloud import ImageChoice, Instance, Volume
-from immtf.model.names import NodeId
 from immtf.model.service import Answer, ServiceView
 from immtf.model.snapshot import ChangeKind, NodeChange, NodeNow, Snapshot
 from immtf.plan.upgrade import action_of, is_away, is_sick, make_plan, next_work, steps_of
@@ -20,6 +19,7 @@ from tests.fakes.builders import A, make_peer, make_place, make_view, make_volum
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from immtf.model.names import NodeId
     from immtf.model.steps import UpgradePlan
 
 REPLACE = NodeChange(ChangeKind.REPLACE, ("ami",), "ami-new")
@@ -36,7 +36,9 @@ def node(key: str, *, state: str = "running", zone: str = "", attached: bool = T
 def block(*, max_unavailable: int = 1, quorum: bool = True) -> Block:
     here = Path("/b")
     gates = (ConsulGate(), TcpGate(port=1)) if quorum else (TcpGate(port=1),)
-    return Block("consul", "1", here, here, here, clusters={"server": Cluster("server", "module.server", gates, max_unavailable=max_unavailable)})
+    return Block(
+        "consul", "1", here, here, here, clusters={"server": Cluster("server", "module.server", gates, max_unavailable=max_unavailable)}
+    )
 
 
 def plan_of(
@@ -67,7 +69,8 @@ def test_zone_by_zone_and_the_leader_last() -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", [node("c", state="stopped"), node("c", state=""), node("c", attached=False), node("c", state="pending"), node("c", state="terminated")]
+    "broken",
+    [node("c", state="stopped"), node("c", state=""), node("c", attached=False), node("c", state="pending"), node("c", state="terminated")],
 )
 def test_a_node_that_is_away_goes_first(broken: NodeNow) -> None:
     """F5, F16."""
@@ -88,7 +91,12 @@ def test_nodes_at_their_target_are_checked_before_others_and_new_ones_come_last(
     plan = plan_of(node("a"), node("b"), node("c"), unmade, changes={"b": NONE, "d": NodeChange(ChangeKind.CREATE)})
     assert order(plan) == "bacd"
     assert [work.row.action for work in plan.works] == ["skip", "replace", "replace", "create"]
-    assert [work.why for work in plan.works] == ["at its target: checked only", "zone eu-west-1a (ami)", "zone eu-west-1c (ami)", "new node, after the others"]
+    assert [work.why for work in plan.works] == [
+        "at its target: checked only",
+        "zone eu-west-1a (ami)",
+        "zone eu-west-1c (ami)",
+        "new node, after the others",
+    ]
 
 
 def test_the_leaders_row_says_why_it_is_last() -> None:
@@ -118,7 +126,9 @@ def test_more_than_one_away_is_for_a_person(away: str, count: int, refused: bool
         assert len(plan_of(*nodes, where=block(max_unavailable=2)).works) == count
 
 
-@pytest.mark.parametrize(("count", "quorum", "refused"), [(1, True, True), (2, True, True), (3, True, False), (2, False, False), (1, False, True)])
+@pytest.mark.parametrize(
+    ("count", "quorum", "refused"), [(1, True, True), (2, True, True), (3, True, False), (2, False, False), (1, False, True)]
+)
 def test_a_cluster_that_can_spare_nobody(count: int, quorum: bool, refused: bool) -> None:
     nodes = [node(key) for key in "abc"[:count]]
     if refused:
@@ -154,6 +164,8 @@ def test_only_the_chosen_nodes_have_steps() -> None:
         ("rebuild", "SpareNode MarkVolumes HandOver StopNode DetachVolumes ApplyNode ProveVolumes SettleNode"),
         ("attach", "SpareNode MarkVolumes HandOver ApplyNode StartNode ProveVolumes SettleNode"),
         ("update", "SpareNode MarkVolumes HandOver ApplyNode StartNode ProveVolumes SettleNode"),
+        ("adopt", "SpareNode AdoptInstance ApplyNode ProveVolumes SettleNode"),
+        ("untaint", "SpareNode UntaintInstance ApplyNode ProveVolumes SettleNode"),
         ("create", "ApplyNode MarkVolumes ProveVolumes SettleNode"),
         ("start", "SpareNode StartNode ProveVolumes SettleNode"),
         ("skip", "MarkVolumes ProveVolumes SettleNode"),
@@ -190,7 +202,7 @@ def test_a_node_still_to_be_made_is_not_away() -> None:
         (None, False),
         (make_view(), False),
         (ServiceView(problem="not reached"), True),
-        (make_view(a=Answer(problem="refused")), True),
+        (make_view(answers={"a": Answer(problem="refused")}), True),
         (make_view(peers=[make_peer("10.0.0.1", healthy=None)]), False),
         (make_view(peers=[make_peer("10.0.0.1", healthy=False)]), True),
         (make_view(peers=[]), True),
@@ -209,5 +221,5 @@ def test_a_leader_that_moved_waits_for_the_others() -> None:
     assert next_work(works, {works[0].node}).node.key == "b"
     assert next_work(works[2:], {works[2].node}).node.key == "c"
     assert next_work(works, ()).node.key == "a"
-    assert next_work(works[:1] + (), {work.node for work in works}).node.key == "a"
+    assert next_work((*works[:1],), {work.node for work in works}).node.key == "a"
     assert next_work(works, {work.node for work in works}).node.key == "a"

@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from immtf.errors import GateFailed, ImmtfError, PersonNeeded
+from immtf.errors import GateFailed, ImmtfError, PersonNeeded, PlanRefused
 from immtf.model.service import Answer, ServiceView
 from immtf.model.steps import ApplyNode, DetachVolumes, MarkVolumes, ProveVolumes, SettleNode, SpareNode, StopNode
 from immtf.run.executor import Executor
 from immtf.run.ledger import Ledger
 from tests.fakes.cloud import FakeCloud
 from tests.fakes.service import FakeService
-from tests.fakes.simulation import NEW, Row, Violation
+from tests.fakes.simulation import NEW, VOLUME, Row, Violation
 from tests.fakes.terraform import FakeTerraform
-from tests.fakes.tfplan import VOLUME, Wishes
+from tests.fakes.tfplan import Wishes
 from tests.fakes.world import FLAWS, Scene, at_target, make_scene
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from immtf.model.block import ConsulGate
+    from immtf.model.block import Cluster, ConsulGate
     from immtf.model.cloud import Volume
     from immtf.model.names import NodeId
     from immtf.model.steps import NodeWork, Step, UpgradePlan
@@ -89,11 +89,12 @@ def test_an_executor_that_does_not_settle_a_node_is_caught() -> None:
 
 
 def test_an_executor_that_does_not_stop_first_is_caught() -> None:
-    """By Terraform itself: a volume can't be taken from a running guest."""
+    """By the judge of its plan; and behind that by Terraform itself, which can't take a volume from a running guest."""
     scene = make_scene(3)
     works = without(scene.plan(), StopNode, DetachVolumes)
-    with pytest.raises(ImmtfError, match="unexpected state 'busy'"):
+    with pytest.raises(PlanRefused, match=r"\[running-instance\]"):
         carry_out(scene, works)
+    assert scene.sim.taken == []
 
 
 def test_an_executor_that_detaches_before_it_stops_is_caught() -> None:
@@ -163,15 +164,16 @@ def test_an_image_that_formats_without_the_proof_of_volumes_is_caught() -> None:
     assert {f"{key} has other data" for key in "abc"} <= set(scene.faults())
 
 
-def _only_consul(scene: Scene) -> object:
+def _only_consul(scene: Scene) -> Cluster:
     cluster = scene.block.clusters["server"]
     return dataclasses.replace(cluster, gates=cluster.gates[1:])
 
 
 class UnjudgedTerraform(FakeTerraform):
-    """Shows an innocent plan and applies another one, as a wrapper does that plans a second time."""
+    """Shows one plan and applies another, as a wrapper does that plans a second time."""
 
     def apply(self, saved: FakePlan) -> None:
+        assert saved.data.changes, "the plan that was shown and judged"
         super().apply(self._plan(()))
 
 

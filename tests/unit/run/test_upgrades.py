@@ -8,7 +8,8 @@ import pytest
 
 from immtf.errors import PersonNeeded, PlanRefused
 from immtf.model.events import NodeFinished, NodeSkipped, NodeStarted, Noted, PlanJudged, StepFinished
-from tests.fakes.simulation import NEW
+from tests.fakes.calls import Crash, Fault
+from tests.fakes.simulation import INSTANCE, NEW
 from tests.fakes.tfplan import Wishes
 from tests.fakes.world import FLAWS, Scene, at_target, make_scene
 
@@ -141,3 +142,34 @@ def test_what_happened_is_told_with_evidence() -> None:
     finished = [event for event in scene.events if isinstance(event, NodeFinished)]
     assert all(event.away_s > 0 and event.instance for event in finished)
     assert all(item.image == NEW for key in scene.sim.keys for item in scene.sim.live(key))
+
+
+def test_a_node_that_is_only_marked_as_unfinished_is_kept() -> None:
+    """F6: an interrupt taints a healthy instance of the new image; it is proven and kept, not made a second time."""
+    scene = make_scene(3)
+    at_target(scene, "b")
+    scene.sim.state[scene.terraform.planner.address(INSTANCE, "b")].tainted = True
+    assert scene.converge() == []
+    assert scene.faults() == []
+    assert scene.rolled() == {"a": 1, "b": 0, "c": 1}
+
+
+def test_a_tainted_instance_of_the_old_image_is_replaced() -> None:
+    """F6."""
+    scene = make_scene(3)
+    scene.sim.state[scene.terraform.planner.address(INSTANCE, "b")].tainted = True
+    assert scene.converge() == []
+    assert scene.faults() == []
+    assert scene.rolled() == {"a": 1, "b": 1, "c": 1}
+
+
+@pytest.mark.parametrize("survives", [True, False])
+def test_an_instance_that_terraform_made_and_did_not_write_down_is_taken_up(survives: bool) -> None:
+    """F7: without a person, and without a second one."""
+    scene = make_scene(3)
+    scene.terraform.survives = survives
+    scene.sim.calls.faults = [Fault(Crash(), "part.create:*", when="after")]
+    (ended,) = scene.converge()
+    assert isinstance(ended, Crash)
+    assert scene.faults() == []
+    assert scene.rolled() == {"a": 1, "b": 1, "c": 1}
