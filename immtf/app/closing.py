@@ -77,16 +77,18 @@ def _safe(session: Session) -> str:
         return f"the state of the nodes could not be observed: {error.what}"
     except Exception as error:  # noqa: BLE001 - a second fault must not hide the first, nor the run's last event
         return f"the state of the nodes could not be observed: {type(error).__name__}: {error}"
-    return _sentence(len(made), away, unwell)
+    kept = all(volume is not None for node in away for volume in made[node].volumes.values())
+    return _sentence(len(made), away, unwell, kept=kept)
 
 
-def _sentence(total: int, away: Sequence[str], unwell: Sequence[str]) -> str:
+def _sentence(total: int, away: Sequence[str], unwell: Sequence[str], *, kept: bool) -> str:
     if not total:
         return "no node is made yet"
     if not away and not unwell:
         return f"all {total} nodes are up; no node is touched any more"
     parts = [f"{total - len(away) - len(unwell)} of {total} nodes are up and well"]
-    parts += [f"away: {', '.join(away)}, with their volumes kept"] if away else []
+    volumes = "with their volumes kept" if kept else "and not all of their volumes can be found"
+    parts += [f"away: {', '.join(away)}, {volumes}"] if away else []
     parts += [f"not well: {', '.join(unwell)}"] if unwell else []
     return "; ".join([*parts, "no other node is touched"])
 

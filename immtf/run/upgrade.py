@@ -48,6 +48,7 @@ def prepare(
     with stage(patience, "observe", "Terraform's full plan, the cloud and the service"):
         saved = world.terraform.plan()
         snapshot, parts = world.snapshot(saved.data)
+        _refuse_lost_volumes(snapshot)  # first: it is why the plan would make them anew
         refuse(parts.refusals, f"block {world.block.name}")
         if world.block.clusters and not snapshot.nodes:
             names = ", ".join(cluster.nodes for cluster in world.block.clusters.values())
@@ -57,7 +58,6 @@ def prepare(
                 next="check `nodes:` in immtf.yaml, or make the environment first with `immtf create`",
             )
         _refuse_unmade(world)
-        _refuse_lost_volumes(snapshot)
         return make_plan(world.block, snapshot, image, versions, only=only)
 
 

@@ -86,12 +86,12 @@ class Standin:
 def standin(*addresses: str, port: int = 0) -> Iterator[Standin]:
     """Serve on one port of all these addresses (0 is any); the first one leads."""
     made = Standin(list(addresses), port, leader=addresses[0])
-    for address in addresses:
-        server = ThreadingHTTPServer((address, made.port), _handler(made, address))
-        server.daemon_threads = True
-        made.port, made.servers[address] = server.server_port, server
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
+        for address in addresses:
+            server = ThreadingHTTPServer((address, made.port), _handler(made, address))
+            server.daemon_threads = True
+            made.port, made.servers[address] = server.server_port, server
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield made
     finally:
         for address in list(made.servers):

@@ -80,11 +80,6 @@ class Cloud:
             time.sleep(0.02)
         raise AssertionError(f"{node} got no instance within {WAIT_S:g} s")
 
-    def terminate(self, instance_id: str) -> None:
-        """Terminate an instance and wait until it is gone, as a person does by hand."""
-        self.ec2.terminate_instances(InstanceIds=[instance_id])
-        self.ec2.get_waiter("instance_terminated").wait(InstanceIds=[instance_id], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-
     def delete_volume(self, node: str) -> str:
         """Stop a node, detach its volume and delete it, as nobody should; return the volume's id."""
         volume, instance = self.volumes()[node]

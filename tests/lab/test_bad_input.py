@@ -92,6 +92,7 @@ def test_refused_before_anything_is_touched(rehearsal: Rehearsal) -> None:
     volume = rehearsal.cloud.delete_volume("b")
     lost = rehearsal.run("upgrade", "--yes").expect(24)
     assert volume in lost.one("run_halted")["what"]
+    assert "away: server/b, and not all of their volumes can be found" in lost.one("run_halted")["safe"]
     assert lost.of("node_started") == []
     assert [item.instance_id for item in rehearsal.cloud.machines()] == [made[node] for node in "abc"]
     assert rehearsal.cloud.instances() == {node: made[node] for node in "ac"}

@@ -51,32 +51,32 @@ def test_killed_again_and_again(rehearsal: Rehearsal) -> None:
     assert not set(new.values()) & set(old.values())
     assert rehearsal.cloud.volumes() == {node: (volume, new[node]) for node, (volume, _) in volumes.items()}
     assert rehearsal.store.read() == keys
-    assert rehearsal.run(*UPGRADE).expect(0).last["outcome"] == "nothing_to_do"
+    again = rehearsal.run(*UPGRADE).expect(0)
+    assert again.last["outcome"] == "nothing_to_do"
+    assert len(again.of("node_skipped")) == 3, "each with the evidence that it is there and well"
     rehearsal.run("plan", *UPGRADE[2:]).expect(0)
 
 
-@pytest.mark.lab(minutes=4)
+@pytest.mark.lab(minutes=5)
 def test_killed_with_its_terraform(rehearsal: Rehearsal) -> None:
-    """F7: the new instance is in AWS and not in the state. No run makes a second one; a person is told which it is."""
+    """F7: the new instance is in AWS and not in the state. It is taken up where it is what is wanted; no run makes a second one."""
     rehearsal.create("1.0.0")
-    keys, volumes = rehearsal.store.write(50), rehearsal.cloud.volumes()
+    keys, volumes, old = rehearsal.store.write(50), rehearsal.cloud.volumes(), rehearsal.cloud.instances()
     child = rehearsal.begin(*UPGRADE)
-    begun = child.until(instance_is_made, 600)
-    node = begun["node"].removeprefix("server/")
-    stray = rehearsal.cloud.wait_for_instance(node)
+    node = child.until(instance_is_made, 900)["node"]
+    stray = rehearsal.cloud.wait_for_instance(node.removeprefix("server/"))
     child.kill(tree=True)
 
-    for _ in range(2):
-        halted = rehearsal.run(*UPGRADE).expect(24)
-        assert stray in halted.one("run_halted")["what"]
-        assert halted.one("run_halted")["where"] == f"server/{node}"
-        assert f"away: server/{node}" in halted.one("run_halted")["safe"]
-        assert len(rehearsal.cloud.machines()) == 3
-        assert rehearsal.cloud.instances()[node] == stray, "no second one is made"
+    with rehearsal.watched() as watch:
+        halted = rehearsal.run(*UPGRADE, "--image", "1.0.0").expect(24).one("run_halted")
+        adopted = rehearsal.run(*UPGRADE, "--only", node).expect(0)
 
-    rehearsal.cloud.terminate(stray)
-    rehearsal.run(*UPGRADE, "--only", f"server/{node}").expect(0)
-    new = rehearsal.cloud.instances()
-    assert rehearsal.cloud.volumes()[node] == (volumes[node][0], new[node])
-    assert new[node] != stray
+    assert stray in halted["what"], "another image is wanted: a person is told which instance is in the way"
+    assert halted["where"] == node
+    assert f"away: {node}, with their volumes kept" in halted["safe"]
+    assert stray in adopted.one("step_finished", step="AdoptInstance")["evidence"]
+    assert (watch.problems, watch.most_of_one_node) == ([], 1)
+    now = {**old, node.removeprefix("server/"): stray}
+    assert rehearsal.cloud.instances() == now
+    assert rehearsal.cloud.volumes() == {key: (volume, now[key]) for key, (volume, _) in volumes.items()}
     assert rehearsal.store.read() == keys

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from immtf.app import lifecycle, rehearsal, upgrade
+from immtf.app import lifecycle, upgrade
 from immtf.app.closing import run_to_end
-from immtf.app.rehearsal import Before
-from immtf.errors import CloudFailed, ExitCode, Interrupted, PersonNeeded, TerraformFailed, UsageError
-from immtf.model.block import MountedGate
+from immtf.errors import ExitCode, Interrupted
 from immtf.model.events import Noted, PlanMade, StatusTaken
-from tests.fakes.calls import Fault
-from tests.fakes.session import IMAGES, FakeImages, SimSession, make_session
+from tests.fakes.session import FakeImages, SimSession, make_session
 from tests.fakes.simulation import NEW, OLD
-from tests.fakes.world import Scene, at_target, make_empty, make_scene
+from tests.fakes.world import at_target, make_empty, make_scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,13 +34,6 @@ def touched(session: SimSession) -> list[str]:
 
 def told(session: SimSession, kind: type) -> list[object]:
     return [event for event in session.told if isinstance(event, kind)]
-
-
-def quiet(scene: Scene) -> Scene:
-    """Give the block gates that need no service, so that there is no store for a probe."""
-    cluster = replace(scene.block.clusters["server"], gates=(MountedGate(passes=2, deadline_s=120),))
-    scene.block = replace(scene.block, clusters={"server": cluster})
-    return scene
 
 
 def run(session: SimSession, body: Callable[[], Outcome]) -> ExitCode:
@@ -164,112 +154,6 @@ def test_the_status_of_an_environment_without_nodes_says_how_to_make_one() -> No
     assert run(session, lambda: lifecycle.status(session)) is ExitCode.PERSON_NEEDED
     assert session.halted.what == "Terraform's state has no node at module.server"
     assert "immtf create" in session.halted.next
-
-
-def test_a_test_of_create_leaves_nothing() -> None:
-    session = make_session(make_empty())
-    assert run(session, lambda: rehearsal.test_create(session, None)) is ExitCode.DONE
-    assert (session.scene.sim.state, session.scene.sim.volumes) == ({}, {})
-
-
-def test_a_test_of_an_upgrade_goes_from_the_version_before_to_this_one_and_leaves_nothing() -> None:
-    session = make_session(quiet(make_empty()))
-    assert run(session, lambda: rehearsal.test_upgrade(session, Before(), None)) is ExitCode.DONE
-    assert session.opened == [OLD, NEW]
-    assert (session.finished.nodes_replaced, session.scene.rolled()) == (3, {"a": 1, "b": 1, "c": 1})
-    assert session.scene.sim.state == {}
-    notes = [event.message for event in told(session, Noted) if isinstance(event, Noted)]
-    assert notes[0] == "from 1.0.0 to 1.1.0"
-    assert any(note.startswith("no probe") for note in notes)
-    assert session.finished.writes_lost is None
-
-
-@pytest.mark.parametrize(
-    ("before", "image", "opened"), [(Before(image="1.1.0"), OLD, [NEW, OLD]), (Before(image=OLD), None, [OLD, NEW])], ids=["down", "by id"]
-)
-def test_the_version_before_may_be_named(before: Before, image: str | None, opened: list[str]) -> None:
-    session = make_session(quiet(make_empty()))
-    assert run(session, lambda: rehearsal.test_upgrade(session, before, image)) is ExitCode.DONE
-    assert session.opened == opened
-
-
-def test_the_version_before_may_be_another_directory() -> None:
-    session = make_session(quiet(make_empty()))
-    old = replace(session.block, image=replace(session.block.image, version="= 1.0.0") if session.block.image else None, version="1.0.0")
-    assert run(session, lambda: rehearsal.test_upgrade(session, Before(block=old), None)) is ExitCode.DONE
-    assert session.opened == [OLD, NEW]
-
-
-def test_two_versions_that_are_the_same_are_no_test() -> None:
-    session = make_session(quiet(make_empty()))
-    assert run(session, lambda: rehearsal.test_upgrade(session, Before(image=NEW), None)) is ExitCode.USAGE
-    assert session.scene.sim.state == {}
-
-
-def test_a_block_without_an_image_needs_to_be_told_its_version_before() -> None:
-    session = make_session(quiet(make_empty()))
-    session.block = replace(session.block, image=None)
-    with pytest.raises(UsageError, match="no previous version"):
-        rehearsal.test_upgrade(session, Before(), None)
-    assert session.opened == []
-
-
-def test_without_a_version_before_nothing_is_made() -> None:
-    session = make_session(quiet(make_empty()))
-    session.ec2 = FakeImages(IMAGES[1:])  # type: ignore[assignment]  # a stand-in
-    assert run(session, lambda: rehearsal.test_upgrade(session, Before(), None)) is ExitCode.VERSIONS_UNRESOLVED
-    assert session.opened == []
-
-
-@pytest.mark.parametrize("point", ["part.create:b", "part.terminate:b", "cloud.detach"])
-def test_a_test_that_fails_is_destroyed_all_the_same(point: str) -> None:
-    session = make_session(quiet(make_empty()))
-    session.scene.sim.calls.faults = [Fault(TerraformFailed("planted"), point)]
-    assert run(session, lambda: rehearsal.test_upgrade(session, Before(), None)) is ExitCode.ERROR
-    assert session.halted.what == "planted"
-    assert session.halted.safe == "the environment is gone"
-    assert (session.scene.sim.state, session.scene.sim.volumes) == ({}, {})
-
-
-def test_a_test_that_is_interrupted_is_destroyed_with_a_fresh_terraform() -> None:
-    session = make_session(quiet(make_empty()))
-    session.patience = replace(session.patience, cancel=session.signals)
-    session.scene.sim.clock.after(60, session.signals.request)
-    assert run(session, lambda: rehearsal.test_upgrade(session, Before(), None)) is ExitCode.INTERRUPTED
-    assert session.opened[-1] == session.opened[-2], "opened once more for the clean-up"
-    assert session.scene.sim.state == {}
-    assert session.finished.outcome == "interrupted"
-
-
-def test_a_clean_up_that_fails_is_an_error_with_the_command_that_repeats_it() -> None:
-    session = make_session(quiet(make_empty()), flags="consul --lab")
-    session.scene.sim.calls.faults = [Fault(CloudFailed("no", code="UnauthorizedOperation"), "cloud.stop", nth=4)]
-    assert run(session, lambda: rehearsal.test_upgrade(session, Before(), None)) is ExitCode.GATE_FAILED
-    assert session.halted.what == "the test environment sim is left: no"
-    assert session.halted.next == "immtf destroy consul --lab"
-
-
-def test_a_clean_up_that_fails_does_not_hide_why_the_test_did() -> None:
-    session = make_session(quiet(make_empty()))
-    session.scene.sim.calls.faults = [
-        Fault(TerraformFailed("the first error"), "part.create:b"),
-        Fault(CloudFailed("no", code="UnauthorizedOperation"), "cloud.stop"),
-    ]
-    assert run(session, lambda: rehearsal.test_upgrade(session, Before(), None)) is ExitCode.ERROR
-    assert session.halted.what == "the first error"
-    notes = [event.message for event in told(session, Noted) if isinstance(event, Noted)]
-    assert "the test environment sim is left: no" in notes
-
-
-def test_what_can_not_be_opened_leaves_nothing_to_destroy() -> None:
-    class Closed(SimSession):
-        def open(self, *_: object, **__: object) -> object:  # type: ignore[override]  # it never returns
-            raise PersonNeeded("terraform init failed")
-
-    session = make_session(make_empty())
-    session.__class__ = Closed
-    assert run(session, lambda: rehearsal.test_create(session, None)) is ExitCode.PERSON_NEEDED
-    assert "StageStarted" not in session.names()
 
 
 def test_an_upgrade_that_was_done_by_half_goes_on_with_the_rest() -> None:

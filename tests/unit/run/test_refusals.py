@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
-from immtf.errors import CloudFailed, GateFailed, ImmtfError, Interrupted, PersonNeeded, PlanRefused, StalePlan, TerraformFailed
+from immtf.errors import GateFailed, PersonNeeded, PlanRefused, TerraformFailed, UsageError
 from tests.fakes.calls import Fault
-from tests.fakes.simulation import ATTACHMENT, INSTANCE, NEW
+from tests.fakes.simulation import ATTACHMENT, INSTANCE
 from tests.fakes.tfplan import Wishes
-from tests.fakes.world import FLAWS, Scene, at_target, make_scene
+from tests.fakes.world import FLAWS, Scene, make_empty, make_scene
+
+if TYPE_CHECKING:
+    from immtf.model.block import Cluster
 
 CHANGING = ("cloud.stop", "cloud.start", "cloud.detach", "terraform.apply", "guest.mark")
 
@@ -30,7 +36,7 @@ def test_two_away_of_three_are_for_a_person() -> None:
 def test_two_away_of_five_are_for_a_person_too() -> None:
     """Quorum is left, but one is mended at a time, and the gate for the first would wait for the second for ever."""
     scene = make_scene(5)
-    scene.block = type(scene.block)(**{**vars(scene.block), "clusters": {"server": _with(scene, max_unavailable=2)}})
+    scene.block = dataclasses.replace(scene.block, clusters={"server": _with(scene, max_unavailable=2)})
     FLAWS["stopped"](scene, "b")
     FLAWS["stopped"](scene, "c")
     with pytest.raises(PersonNeeded, match="2 of 5 nodes are away"):
@@ -38,9 +44,8 @@ def test_two_away_of_five_are_for_a_person_too() -> None:
     assert touched(scene) == []
 
 
-def _with(scene: Scene, **changes: object) -> object:
-    cluster = scene.block.clusters["server"]
-    return type(cluster)(**{**vars(cluster), **changes})
+def _with(scene: Scene, **changes: Any) -> Cluster:
+    return dataclasses.replace(scene.block.clusters["server"], **changes)
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -107,87 +112,6 @@ def test_a_nodes_own_plan_that_fails_leaves_the_node_serving() -> None:
     assert touched(scene) == []
 
 
-def test_a_stale_plan_is_made_and_judged_again() -> None:
-    """F3."""
-    scene = make_scene(3)
-    scene.sim.calls.faults = [Fault(StalePlan("stale"), "terraform.apply", times=2)]
-    assert scene.converge() == []
-    assert scene.faults() == []
-
-
-def test_a_plan_that_is_stale_again_and_again_ends_the_run() -> None:
-    """F3: a bounded number of times."""
-    scene = make_scene(3)
-    scene.sim.calls.faults = [Fault(StalePlan("stale"), "terraform.apply", times=99)]
-    with pytest.raises(StalePlan):
-        scene.upgrade()
-    assert scene.sim.calls.count("terraform.apply") == 3
-
-
-def test_a_stop_that_is_refused_for_being_in_between_is_asked_again() -> None:
-    """F17."""
-    scene = make_scene(3)
-    scene.sim.calls.faults = [Fault(CloudFailed("pending", code="IncorrectInstanceState"), "cloud.stop", times=2)]
-    assert scene.converge() == []
-
-
-def test_a_stop_that_never_comes_about_is_for_a_person() -> None:
-    scene = make_scene(3)
-    scene.sim.calls.faults = [Fault(CloudFailed("pending", code="IncorrectInstanceState"), "cloud.stop", times=999)]
-    with pytest.raises(PersonNeeded, match="asked 20 times to stop"):
-        scene.upgrade()
-
-
-def test_a_stop_that_is_refused_for_another_reason_ends_the_run() -> None:
-    scene = make_scene(3)
-    scene.sim.calls.faults = [Fault(CloudFailed("no", code="UnauthorizedOperation"), "cloud.stop")]
-    with pytest.raises(CloudFailed):
-        scene.upgrade()
-    assert scene.sim.healthy("b")
-
-
-def test_a_volume_that_stays_detaching_is_for_a_person_and_never_forced() -> None:
-    """F13."""
-    scene = make_scene(3)
-    scene.sim.times.move = 5_000
-    with pytest.raises(PersonNeeded, match=r"is detaching to .* for 9\d\d s now"):
-        scene.upgrade()
-    assert scene.sim.calls.count("cloud.detach") == 1
-
-
-def test_a_bad_image_stops_at_the_first_node() -> None:
-    """F36: the first node is the canary."""
-    scene = make_scene(3)
-    scene.sim.images[NEW] = "never-joins"
-    for _ in range(2):
-        with pytest.raises((GateFailed, PersonNeeded)):
-            scene.upgrade()
-    assert sorted(scene.rolled().values()) == [0, 0, 1]
-
-
-@pytest.mark.parametrize("marked", [True, False])
-@pytest.mark.parametrize("count", [3, 5])
-def test_an_image_that_formats_costs_one_node_and_no_second_run_blesses_it(marked: bool, count: int) -> None:
-    """F21: also where the volumes carried no marks before the run."""
-    scene = make_scene(count, marked=marked)
-    scene.sim.images[NEW] = "formats"
-    with pytest.raises(GateFailed, match="no mark at"):
-        scene.upgrade()
-    for _ in range(3):
-        with pytest.raises(PersonNeeded, match="lost its mark"):
-            scene.upgrade()
-    assert sum(scene.rolled().values()) == 1
-
-
-def test_a_service_that_came_up_on_the_root_disk_fails_the_node() -> None:
-    """F20: the service itself says that it is healthy."""
-    scene = make_scene(3)
-    scene.sim.images[NEW] = "root-disk"
-    with pytest.raises(GateFailed, match="nothing is mounted at"):
-        scene.upgrade()
-    assert sum(scene.rolled().values()) == 1
-
-
 def test_a_volume_of_another_node_is_told_by_its_mark() -> None:
     """F18."""
     scene = make_scene(3)
@@ -217,44 +141,35 @@ def test_no_leader_is_unhealthy() -> None:
     assert touched(scene) == []
 
 
-def test_a_wish_to_end_is_granted_between_two_nodes() -> None:
-    """S1: the node in progress is finished first."""
+def test_a_block_whose_nodes_terraform_does_not_know_is_told() -> None:
     scene = make_scene(3)
-    scene.sim.clock.after(12, lambda: setattr(scene.cancel, "asked", True))
-    with pytest.raises(Interrupted):
+    scene.block = dataclasses.replace(scene.block, clusters={"server": _with(scene, nodes="module.elsewhere")})
+    with pytest.raises(PersonNeeded, match=r"Terraform knows no node at module\.elsewhere"):
+        scene.plan()
+
+
+def test_an_environment_that_was_never_made_is_for_create() -> None:
+    scene = make_empty(3)
+    with pytest.raises(PersonNeeded, match="Terraform's state has no node") as caught:
+        scene.plan()
+    assert "immtf create" in caught.value.next
+
+
+def test_a_volume_that_the_cloud_does_not_show_is_for_a_person() -> None:
+    scene = make_scene(3)
+    FLAWS["detached"](scene, "b")
+    del scene.sim.volumes[scene.first["b"][0]]
+    with pytest.raises((PersonNeeded, PlanRefused), match=r"vol-0005|aws_ebs_volume"):
         scene.upgrade()
-    assert [scene.sim.healthy(key) for key in scene.sim.keys] == [True] * 3
-    assert sorted(scene.rolled().values()) == [0, 0, 1]
+    assert touched(scene) == []
 
 
-def test_an_urgent_wish_to_end_is_granted_at_once_and_the_next_run_goes_on() -> None:
-    """S2."""
+@pytest.mark.parametrize("change", [{"on_failure": "rollback-node"}, {"strategy": "swap"}])
+def test_what_is_not_built_yet_is_refused(change: dict[str, str]) -> None:
     scene = make_scene(3)
-    scene.sim.clock.after(8, lambda: setattr(scene.cancel, "urgent", True))
-    with pytest.raises(Interrupted):
-        scene.upgrade()
-    scene.cancel.urgent = False
-    assert scene.converge() == []
-    assert scene.faults() == []
-
-
-def test_only_one_node_is_chosen() -> None:
-    scene = make_scene(3)
-    at_target(scene, "a")
-    executor = scene.executor()
-    (chosen,) = [node for node in scene.plan().works if node.node.key == "b"]
-    scene.upgrade_only(executor, chosen.node)
-    assert scene.rolled() == {"a": 0, "b": 1, "c": 0}
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_an_answer_that_is_an_error_is_never_a_fact(when: str) -> None:
-    """F42: what could not be read has not been seen; the gate asks again."""
-    scene = make_scene(3)
-    fault = Fault(
-        CloudFailed("throttled", code="RequestLimitExceeded"), "service.view", nth=4, when="before" if when == "before" else "after"
-    )
-    scene.sim.calls.faults = [fault]
-    ended = scene.converge()
-    assert all(isinstance(error, ImmtfError) for error in ended)
-    assert scene.faults() == []
+    if "strategy" in change:
+        scene.block = dataclasses.replace(scene.block, clusters={"server": _with(scene, **change)})
+    else:
+        scene.block = dataclasses.replace(scene.block, on_failure="rollback-node")
+    with pytest.raises(UsageError, match="is not built yet"):
+        scene.plan()

@@ -1,0 +1,216 @@
+"""`test-create` and `test-upgrade`: what they make, in which order, and that it is gone afterwards, whatever happened in between.
+
+The servers of the simulated nodes have loopback addresses here, so that the probe writes and reads through HTTP.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from immtf.app import rehearsal
+from immtf.app.closing import run_to_end
+from immtf.app.rehearsal import Before
+from immtf.errors import CloudFailed, ExitCode, PersonNeeded, TerraformFailed, UsageError
+from immtf.model.block import MountedGate
+from immtf.model.events import Noted, ProbeReported
+from tests.contract.consul_standin import Standin, standin
+from tests.fakes.calls import Fault
+from tests.fakes.session import IMAGES, FakeImages, SimSession, make_session
+from tests.fakes.simulation import NEW, OLD, SimWorld
+from tests.fakes.terraform import FakeTerraform
+from tests.fakes.world import Scene, make_block, make_empty
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from immtf.app.closing import Outcome
+
+PORT = 8500  # the simulation's gate knows no other
+
+
+@dataclass
+class LoopbackWorld(SimWorld):
+    """A world whose nodes have addresses that can be spoken to."""
+
+    addresses: tuple[str, ...] = ()
+
+    def address(self, key: str) -> str:
+        return self.addresses[self.keys.index(key)]
+
+
+@pytest.fixture
+def servers() -> Iterator[Standin]:
+    """Serve on the first network that no other test has taken."""
+    for network in range(100, 250):
+        made = standin(*(f"127.77.{network}.{host}" for host in (11, 12, 13)), port=PORT)
+        try:
+            serving = made.__enter__()
+        except OSError:
+            continue
+        yield serving
+        made.__exit__(None, None, None)
+        return
+
+
+def session_on(servers: Standin, **target: object) -> SimSession:
+    sim = LoopbackWorld(("a", "b", "c"), addresses=tuple(servers.addresses))
+    return make_session(Scene(sim, FakeTerraform(sim), make_block()), **target)
+
+
+def told(session: SimSession, kind: type) -> list[object]:
+    return [event for event in session.told if isinstance(event, kind)]
+
+
+def run(session: SimSession, body: Callable[[], Outcome]) -> ExitCode:
+    return run_to_end(session, "a command", body)
+
+
+def test_a_test_of_create_leaves_nothing() -> None:
+    session = make_session(make_empty())
+    assert run(session, lambda: rehearsal.test_create(session, None)) is ExitCode.DONE
+    assert (session.scene.sim.state, session.scene.sim.volumes) == ({}, {})
+
+
+def test_a_test_of_an_upgrade_goes_from_the_version_before_to_this_one_and_leaves_nothing(servers: Standin) -> None:
+    session = session_on(servers)
+    assert run(session, lambda: rehearsal.test_upgrade(session, Before(), None)) is ExitCode.DONE
+    assert session.opened == [OLD, NEW]
+    assert (session.finished.nodes_replaced, session.scene.rolled()) == (3, {"a": 1, "b": 1, "c": 1})
+    assert session.scene.sim.state == {}
+    notes = [event.message for event in told(session, Noted) if isinstance(event, Noted)]
+    assert notes[0] == "from 1.0.0 to 1.1.0"
+    assert session.finished.writes_lost == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "image", "opened"), [(Before(image="1.1.0"), OLD, [NEW, OLD]), (Before(image=OLD), None, [OLD, NEW])], ids=["down", "by id"]
+)
+def test_the_version_before_may_be_named(servers: Standin, before: Before, image: str | None, opened: list[str]) -> None:
+    session = session_on(servers)
+    assert run(session, lambda: rehearsal.test_upgrade(session, before, image)) is ExitCode.DONE
+    assert session.opened == opened
+
+
+def test_the_version_before_may_be_another_directory(servers: Standin) -> None:
+    session = session_on(servers)
+    old = replace(session.block, image=replace(session.block.image, version="= 1.0.0") if session.block.image else None, version="1.0.0")
+    assert run(session, lambda: rehearsal.test_upgrade(session, Before(block=old), None)) is ExitCode.DONE
+    assert session.opened == [OLD, NEW]
+
+
+def test_two_versions_that_are_the_same_are_no_test(servers: Standin) -> None:
+    session = session_on(servers)
+    assert run(session, lambda: rehearsal.test_upgrade(session, Before(image=NEW), None)) is ExitCode.USAGE
+    assert session.scene.sim.state == {}
+
+
+def test_a_block_without_an_image_needs_to_be_told_its_version_before(servers: Standin) -> None:
+    session = session_on(servers)
+    session.block = replace(session.block, image=None)
+    with pytest.raises(UsageError, match="no previous version"):
+        rehearsal.test_upgrade(session, Before(), None)
+    assert session.opened == []
+
+
+def test_without_a_version_before_nothing_is_made(servers: Standin) -> None:
+    session = session_on(servers)
+    session.ec2 = FakeImages(IMAGES[1:])  # type: ignore[assignment]  # a stand-in
+    assert run(session, lambda: rehearsal.test_upgrade(session, Before(), None)) is ExitCode.VERSIONS_UNRESOLVED
+    assert session.opened == []
+
+
+@pytest.mark.parametrize("point", ["part.create:b", "part.terminate:b", "cloud.detach"])
+def test_a_test_that_fails_is_destroyed_all_the_same(servers: Standin, point: str) -> None:
+    session = session_on(servers)
+    session.scene.sim.calls.faults = [Fault(TerraformFailed("planted"), point)]
+    assert run(session, lambda: rehearsal.test_upgrade(session, Before(), None)) is ExitCode.ERROR
+    assert session.halted.what == "planted"
+    assert session.halted.safe == "the environment is gone"
+    assert (session.scene.sim.state, session.scene.sim.volumes) == ({}, {})
+
+
+def test_a_test_that_is_interrupted_is_destroyed_with_a_fresh_terraform(servers: Standin) -> None:
+    session = session_on(servers)
+    session.patience = replace(session.patience, cancel=session.signals)
+    session.scene.sim.clock.after(60, session.signals.request)
+    assert run(session, lambda: rehearsal.test_upgrade(session, Before(), None)) is ExitCode.INTERRUPTED
+    assert session.opened[-1] == session.opened[-2], "opened once more for the clean-up"
+    assert session.scene.sim.state == {}
+    assert session.finished.outcome == "interrupted"
+
+
+def test_a_clean_up_that_fails_is_an_error_with_the_command_that_repeats_it(servers: Standin) -> None:
+    session = session_on(servers, flags="consul --lab")
+    session.scene.sim.calls.faults = [Fault(CloudFailed("no", code="UnauthorizedOperation"), "cloud.stop", nth=4)]
+    assert run(session, lambda: rehearsal.test_upgrade(session, Before(), None)) is ExitCode.GATE_FAILED
+    assert session.halted.what == "the test environment sim is left: no"
+    assert session.halted.next == "immtf destroy consul --lab"
+
+
+def test_a_clean_up_that_fails_does_not_hide_why_the_test_did(servers: Standin) -> None:
+    session = session_on(servers)
+    session.scene.sim.calls.faults = [
+        Fault(TerraformFailed("the first error"), "part.create:b"),
+        Fault(CloudFailed("no", code="UnauthorizedOperation"), "cloud.stop"),
+    ]
+    assert run(session, lambda: rehearsal.test_upgrade(session, Before(), None)) is ExitCode.ERROR
+    assert session.halted.what == "the first error"
+    notes = [event.message for event in told(session, Noted) if isinstance(event, Noted)]
+    assert "the test environment sim is left: no" in notes
+
+
+def test_what_can_not_be_opened_leaves_nothing_to_destroy() -> None:
+    class Closed(SimSession):
+        def open(self, *_: object, **__: object) -> object:  # type: ignore[override]  # it never returns
+            raise PersonNeeded("terraform init failed")
+
+    session = make_session(make_empty())
+    session.__class__ = Closed
+    assert run(session, lambda: rehearsal.test_create(session, None)) is ExitCode.PERSON_NEEDED
+    assert "StageStarted" not in session.names()
+
+
+def test_a_block_without_a_store_is_tested_without_a_probe() -> None:
+    scene = make_empty()
+    cluster = replace(scene.block.clusters["server"], gates=(MountedGate(passes=2, deadline_s=120),))
+    scene.block = replace(scene.block, clusters={"server": cluster})
+    scene.sim.doomed = True  # without a gate on the service nobody waits for the quorum
+    session = make_session(scene)
+    assert run(session, lambda: rehearsal.test_upgrade(session, Before(), None)) is ExitCode.DONE
+    notes = [event.message for event in told(session, Noted) if isinstance(event, Noted)]
+    assert any(note.startswith("no probe") for note in notes)
+    assert session.finished.writes_lost is None
+
+
+def test_what_was_written_is_read_again_and_counted(servers: Standin) -> None:
+    session = session_on(servers)
+    code = run_to_end(session, "test-upgrade", lambda: rehearsal.test_upgrade(session, Before(), None))
+    assert code is ExitCode.DONE
+    end = session.finished
+    assert end.writes_acknowledged is not None
+    assert end.writes_acknowledged >= 1
+    assert end.writes_acknowledged == len(servers.store)
+    assert (end.writes_lost, end.longest_write_gap_s is not None) == (0, True)
+    assert all(key.startswith("immtf-probe/r1/") for key in servers.store)
+
+
+def test_a_write_that_is_lost_fails_the_test(servers: Standin) -> None:
+    session = session_on(servers)
+    servers.forgetful = True
+    code = run_to_end(session, "test-upgrade", lambda: rehearsal.test_upgrade(session, Before(), None))
+    assert code is ExitCode.GATE_FAILED
+    end = session.finished
+    assert (end.outcome, end.writes_lost) == ("halted", end.writes_acknowledged)
+
+
+def test_a_test_that_fails_ends_its_probe(servers: Standin) -> None:
+    session = session_on(servers)
+    session.scene.sim.calls.faults = [Fault(TerraformFailed("planted"), "part.terminate:b")]
+    assert run_to_end(session, "test-upgrade", lambda: rehearsal.test_upgrade(session, Before(), None)) is ExitCode.ERROR
+    asked = len(servers.asked)
+    assert any(isinstance(event, ProbeReported) for event in session.told)
+    session.signals.wait(0.2)
+    assert len(servers.asked) == asked
