@@ -5,6 +5,8 @@ Heavy imports (boto3, pydantic, rich's tables, the lab) stand inside the command
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 
 import rich_click as click
@@ -44,4 +46,17 @@ def main() -> None:
     except ImmtfError as error:
         click.echo(f"immtf: {error}", err=True)
         code = error.exit_code
+    except OSError as error:
+        if error.errno != errno.ENOSPC:  # a reader that went away (EPIPE) is click's to handle
+            raise
+        _mute()
+        click.echo(f"immtf: the output can't be written: {error.strerror}", err=True)
+        code = ExitCode.ERROR
     sys.exit(int(code or 0))
+
+
+def _mute() -> None:
+    """Send what is left in stdout's buffer nowhere, or the interpreter fails once more at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)

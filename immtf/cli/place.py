@@ -62,8 +62,9 @@ def start_lab(home: Path, name: str, delays: str) -> tuple[Lab, Tools]:
     from immtf.lab import client
     from immtf.lab.toolchain import Cache, Toolchain, cache_directory
 
+    directory = lab_directory(home, name)
     tools = Toolchain(Cache(cache_directory(os.environ, Path.home())), os.environ).ready(lambda text: click.echo(text, err=True))
-    lab = client.up(lab_directory(home, name), path=tools.path, delays=delays)
+    lab = client.up(directory, path=tools.path, delays=delays)
     if lab.cleared:
         click.echo(f"cleared what a dead lab left: {', '.join(lab.cleared)}", err=True)
     if lab.started:

@@ -70,6 +70,9 @@ class Terraform(Protocol):
     def adopt(self, address: str, identity: str) -> None:
         """Take an object that exists and that the state lost into the state; nothing in the world changes."""
 
+    def forget(self, address: str) -> None:
+        """Take an object that is gone from the world out of the state; nothing in the world changes."""
+
     def untaint(self, address: str) -> None:
         """Keep an object that the next plan would replace only because its creation was interrupted."""
 

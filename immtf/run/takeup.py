@@ -27,6 +27,8 @@ def adopt_instance(world: World, node: NodeId, patience: Patience) -> tuple[str,
         raise PersonNeeded(f"one instance outside the state was expected, found {found}", where=str(node), next="run `immtf upgrade` again")
     stray = now.strays[0]
     patience.emit(StepStarted(str(node), "AdoptInstance", f"take {stray.instance_id} into the state as {now.place.instance}"))
+    if now.place.instance_id:
+        world.terraform.forget(now.place.instance)  # a remote state names the old instance still, and its address is taken
     world.terraform.adopt(now.place.instance, stray.instance_id)
     world.survey()
     return f"{stray.instance_id} is in the state", True

@@ -121,7 +121,7 @@ class World:
     def _with_strays(self, nodes: dict[NodeId, NodeNow]) -> dict[NodeId, NodeNow]:
         """Add to each node the instances tagged as its own that the state doesn't name; one call for all nodes."""
         known = {now.place.instance_id for now in nodes.values()}
-        found = [item for item in (self.cloud.tagged(self.tags) if self.tags else ()) if item.instance_id not in known]
+        found = [item for item in (self.cloud.tagged(self.tags) if self.tags and nodes else ()) if item.instance_id not in known]
         by_node = {node: tuple(item for item in found if _tagged_as(item, node)) for node in nodes}
         return {node: replace(now, strays=by_node[node]) for node, now in nodes.items()}
 

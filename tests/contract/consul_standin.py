@@ -52,7 +52,9 @@ class Standin:
         if path == LEADER:
             return Script(f"{self.leader}:8300" if self.leader else "")
         if path == RAFT:
-            rows = [{"ID": f"id-{item}", "Address": f"{item}:8300", "Voter": True, "Leader": item == self.leader} for item in self.addresses]
+            rows = [
+                {"ID": f"id-{item}", "Address": f"{item}:8300", "Voter": True, "Leader": item == self.leader} for item in self.addresses
+            ]
             return Script({"Servers": rows})
         if path == HEALTH:
             return Script({"Healthy": not self.sick, "Servers": [self._health(item) for item in self.addresses]}, 429 if self.sick else 200)

@@ -216,7 +216,12 @@ except CloudFailed as error:
 )
 def test_what_boto_lacks_is_said_with_the_way_to_give_it(environment: dict[str, str], region: str | None, code: str, advice: str) -> None:
     """In a process of its own: boto3 looks into the environment itself."""
-    clean = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nowhere", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere", "HOME": "/nowhere"}
+    clean = {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": "/nowhere",
+        "AWS_SHARED_CREDENTIALS_FILE": "/nowhere",
+        "HOME": "/nowhere",
+    }
     done = subprocess.run(
         [sys.executable, "-c", ASK.format(region=region)], env=clean | environment, capture_output=True, text=True, timeout=60, check=True
     )

@@ -72,6 +72,9 @@ class FakeTerraform:
     def adopt(self, address: str, identity: str) -> None:
         self.sim.calls.do("terraform.adopt", lambda: self._adopt(address, identity))
 
+    def forget(self, address: str) -> None:
+        self.sim.calls.do("terraform.forget", lambda: self._forget(address))
+
     def untaint(self, address: str) -> None:
         self.sim.calls.do("terraform.untaint", lambda: self._untaint(address))
 
@@ -84,6 +87,15 @@ class FakeTerraform:
         if item is None or not item.live:
             raise TerraformFailed(f"Cannot import non-existent remote object {identity}")
         self._write(INSTANCE, key, Row(key, INSTANCE, identity))
+
+    def _forget(self, address: str) -> None:
+        """Take out of the state what is gone; to lose a live object so is a fault of whoever asks."""
+        row = self.sim.state.get(address)
+        if row is None:
+            raise TerraformFailed(f"No matching objects found: {address}")
+        if row.kind != INSTANCE or self.sim.instances[row.identity].live:
+            raise Violation(f"{address} would be lost, and it is there")
+        self._write(row.kind, row.node, None)
 
     def _untaint(self, address: str) -> None:
         row = self.sim.state.get(address)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.02
 FOREIGN = ("AWS_", "IMMTF_", "TF_", "CONSUL_", "COV_", "COVERAGE_", "PYTEST_")
-KEPT = frozenset({"IMMTF_TERRAFORM", "IMMTF_CONSUL", "TF_PLUGIN_CACHE_DIR"})
+KEPT = frozenset({"IMMTF_TERRAFORM", "IMMTF_CONSUL", "TF_PLUGIN_CACHE_DIR", "TF_CLI_CONFIG_FILE"})
 """Where this machine's tools are may be said by the environment; what they do may not."""
 
 

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.lab.points import at, makes_instance
 
+if TYPE_CHECKING:
     from tests.lab.rehearsal import Rehearsal
 
 UPGRADE = ("upgrade", "--yes", "--var", 'client_cidrs=["192.0.2.0/24"]')
-MAKES_INSTANCE = {"event": "terraform_told", "kind": "apply_start", "action": "create"}
-
-
-def at(name: str, **fields: Any) -> Callable[[dict[str, Any]], bool]:
-    """Return the point of the first event with this name and these fields."""
-    return lambda event: {"event": name, **fields}.items() <= event.items()
-
-
-def instance_is_made(event: dict[str, Any]) -> bool:
-    return MAKES_INSTANCE.items() <= event.items() and event["address"].endswith("aws_instance.this")
 
 
 @pytest.mark.lab(minutes=8)
@@ -33,7 +23,7 @@ def test_killed_again_and_again(rehearsal: Rehearsal) -> None:
     with rehearsal.watched() as watch:
         first = rehearsal.kill_at(at("step_started", step="StopNode"), *UPGRADE)
         rehearsal.kill_at(at("step_finished", step="DetachVolumes"), *UPGRADE, tree=True)
-        rehearsal.kill_at(instance_is_made, *UPGRADE)  # its Terraform goes on by itself, and the next run waits for that
+        rehearsal.kill_at(makes_instance, *UPGRADE)  # its Terraform goes on by itself, and the next run waits for that
         fourth = rehearsal.kill_at(at("step_finished", step="ApplyNode"), *UPGRADE)
         applied = fourth.of("step_finished", step="ApplyNode")[0]["node"]
         rehearsal.kill_at(at("gate_asked", node=applied, gate="mounted"), *UPGRADE)
@@ -63,7 +53,7 @@ def test_killed_with_its_terraform(rehearsal: Rehearsal) -> None:
     rehearsal.create("1.0.0")
     keys, volumes, old = rehearsal.store.write(50), rehearsal.cloud.volumes(), rehearsal.cloud.instances()
     child = rehearsal.begin(*UPGRADE)
-    node = child.until(instance_is_made, 900)["node"]
+    node = child.until(makes_instance, 900)["node"]
     stray = rehearsal.cloud.wait_for_instance(node.removeprefix("server/"))
     child.kill(tree=True)
 

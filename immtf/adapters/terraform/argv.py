@@ -80,6 +80,11 @@ def import_object(address: str, identity: str, *, variables: Path | None, lock_s
     return ("import", *_QUIET, _lock(lock_s), *files, address, identity)
 
 
+def state_rm(address: str, *, lock_s: float) -> tuple[str, ...]:
+    """Take an object out of the state, and leave it in the world."""
+    return ("state", "rm", _lock(lock_s), address)
+
+
 def state_push(file: Path, *, lock_s: float) -> tuple[str, ...]:
     """Put a state file that Terraform left on this machine where the state belongs."""
     return ("state", "push", _lock(lock_s), str(file))

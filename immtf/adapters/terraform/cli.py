@@ -164,6 +164,11 @@ class TerraformCli:
         self._await_earlier()
         self._runner.run(argv.untaint(address, lock_s=self._limits.lock_s), limit_s=self._limits.show_s + self._limits.lock_s)
 
+    def forget(self, address: str) -> None:
+        """Take an object that is gone from the world out of the state; nothing in the world changes."""
+        self._await_earlier()
+        self._runner.run(argv.state_rm(address, lock_s=self._limits.lock_s), limit_s=self._limits.show_s + self._limits.lock_s)
+
     def adopt(self, address: str, identity: str) -> None:
         """Take an object that exists and that the state lost into the state; nothing in the world changes."""
         self._clear_the_ground()

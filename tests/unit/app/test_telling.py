@@ -21,7 +21,9 @@ def test_every_listener_hears_every_event_in_order_with_its_time() -> None:
     before = now()
     tell(Noted("info", "one"))
     tell(Noted("info", "two"))
-    assert [(who, event) for who, event, _ in heard] == [(who, Noted("info", text)) for text in ("one", "two") for who in ("first", "second")]
+    assert [(who, event) for who, event, _ in heard] == [
+        (who, Noted("info", text)) for text in ("one", "two") for who in ("first", "second")
+    ]
     times = [at for _, _, at in heard]
     assert before <= times[0] == times[1] <= times[2] == times[3] <= now()
     assert times[0].tzinfo is UTC

@@ -9,7 +9,7 @@ import pytest
 
 from immtf.errors import GateFailed, PersonNeeded, PlanRefused, TerraformFailed, UsageError
 from tests.fakes.calls import Fault
-from tests.fakes.simulation import ATTACHMENT, INSTANCE
+from tests.fakes.simulation import ATTACHMENT, INSTANCE, NEW, SimInstance
 from tests.fakes.tfplan import Wishes
 from tests.fakes.world import FLAWS, Scene, make_empty, make_scene
 
@@ -173,3 +173,12 @@ def test_what_is_not_built_yet_is_refused(change: dict[str, str]) -> None:
         scene.block = dataclasses.replace(scene.block, on_failure="rollback-node")
     with pytest.raises(UsageError, match="is not built yet"):
         scene.plan()
+
+
+def test_a_stray_instance_beside_a_running_one_is_told_before_the_stop() -> None:
+    """F7: the node serves, and a second instance of its name waits for the volume."""
+    scene = make_scene(3)
+    scene.sim.instances["i-stray"] = SimInstance("i-stray", "b", NEW, scene.sim.zone("b"), "10.0.9.9", "running")
+    with pytest.raises(PersonNeeded, match="i-stray"):
+        scene.upgrade()
+    assert scene.sim.calls.count("cloud.stop") == 0
