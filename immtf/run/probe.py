@@ -135,17 +135,18 @@ class Probe:
             return  # no server answers just now; the last reading will tell
 
     def _read_all(self) -> dict[int, str]:
-        for attempt in range(1, READ_ATTEMPTS + 1):
+        left = READ_ATTEMPTS
+        while True:
+            left -= 1
             try:
                 found = self._store.get_all(self._prefix)
             except ImmtfError as error:
-                if attempt == READ_ATTEMPTS:
+                if not left:
                     message = f"the acknowledged writes can't be read again: {error.what}"
                     raise GateFailed(message, where="probe", next="look at the cluster; its data are on its volumes") from error
                 self._clock.sleep(1.0)
-                continue
-            return {int(key.removeprefix(self._prefix)): value for key, value in found.items()}
-        return {}
+            else:
+                return {int(key.removeprefix(self._prefix)): value for key, value in found.items()}
 
     def _report(self) -> None:
         tally, now = self.tally, self._clock.monotonic()

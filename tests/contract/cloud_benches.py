@@ -13,6 +13,7 @@ from tests.fakes.simulation import OLD
 from tests.fakes.world import make_scene
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from immtf.run.ports import Cloud
@@ -56,7 +57,7 @@ class FakeBench:
 
     def __init__(self) -> None:
         self.sim = make_scene(3).sim
-        self.cloud = FakeCloud(self.sim)
+        self.cloud: Cloud = FakeCloud(self.sim)
         self.image = OLD
         self.instance = {key: self.sim.live(key)[0].instance_id for key in KEYS}
         self.volume = {volume.node: volume.volume_id for volume in self.sim.volumes.values()}
@@ -87,7 +88,7 @@ class Ec2Bench:
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self.cloud = Ec2(aws_of(lab))
+        self.cloud: Cloud = Ec2(aws_of(lab))
         self.image = lab.image
         self.instance = {key: self._run(key) for key in KEYS}
         self.volume = {key: lab.volume() for key in KEYS}
@@ -96,7 +97,7 @@ class Ec2Bench:
             lab.attached(self.volume[key], self.instance[key])
 
     @contextmanager
-    def slowly(self, what: str) -> object:  # type: ignore[misc]  # a generator; the port says what it gives
+    def slowly(self, what: str) -> Iterator[None]:
         with self.lab.runtime.hold(what):
             yield
 

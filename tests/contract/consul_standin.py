@@ -72,7 +72,7 @@ class Standin:
         if method == "PUT":
             if not self.forgetful:
                 self.store[key] = body.decode()
-            return Script(True)  # noqa: FBT003 - a body, not a flag
+            return Script(True)
         found = {name: value for name, value in self.store.items() if name == key or ("recurse" in query and name.startswith(key))}
         rows = [{"Key": name, "Value": base64.b64encode(value.encode()).decode(), "ModifyIndex": 1} for name, value in found.items()]
         return Script(rows) if rows else Script("", 404)
@@ -119,7 +119,7 @@ def _handler(made: Standin, address: str) -> type[BaseHTTPRequestHandler]:
             except OSError:  # who asked has gone
                 self.close_connection = True
 
-        do_GET = do_PUT = do_POST = _serve
+        do_GET = do_PUT = do_POST = _serve  # noqa: N815 - the names that http.server looks for
 
         def log_message(self, *_: object) -> None:
             return

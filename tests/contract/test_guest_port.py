@@ -49,7 +49,7 @@ class FakeBench:
 
     def __init__(self) -> None:
         self.sim = make_scene(3, marked=False).sim
-        self.guest = FakeGuest(self.sim)
+        self.guest: Guest = FakeGuest(self.sim)
         (up,), (down,) = self.sim.live("a"), self.sim.live("b")
         self.up, self.down, self.mount = up.instance_id, down.instance_id, MOUNT
         self.volume = next(item.volume_id for item in self.sim.volumes.values() if item.owner == self.up)
@@ -66,7 +66,7 @@ class SsmBench:
     def __init__(self, bench: ProcessBench, url: str) -> None:
         self._bench = bench
         self.aws = Aws(region="eu-west-1", endpoint=url, access_key="lab", secret_key="lab", attempts=1)
-        self.guest = Ssm(self.aws, WallClock(Signals()))
+        self.guest: Guest = Ssm(self.aws, WallClock(Signals()))
         self.up, self.down, self.volume, self.mount = "i-1", "i-2", "vol-0abc", DATA
 
     def filesystem(self) -> str:

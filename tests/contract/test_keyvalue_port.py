@@ -84,7 +84,7 @@ def test_a_refusal_is_no_acknowledgement(servers: Standin, kv: ConsulKv, script:
 
 def test_an_answer_of_false_is_no_acknowledgement(servers: Standin, kv: ConsulKv) -> None:
     for address in (FIRST, SECOND):
-        servers.scripts[address, f"{KV}p/a"] = Script(False)  # noqa: FBT003 - a body, not a flag
+        servers.scripts[address, f"{KV}p/a"] = Script(False)
     assert kv.put("p/a", "one") is False
 
 

@@ -39,14 +39,16 @@ class FakeBench:
     def __init__(self) -> None:
         sim = make_scene(3).sim
         sim.kill_server("b")
-        self.knock, self.port, self.up, self.down = FakeKnock(sim), 8500, sim.address("a"), sim.address("b")
+        self.knock: Knock = FakeKnock(sim)
+        self.port, self.up, self.down = 8500, sim.address("a"), sim.address("b")
 
 
 class NetBench:
     """Real sockets."""
 
     def __init__(self, port: int) -> None:
-        self.knock, self.port, self.up, self.down = Network(), port, ADDRESS, DEAD
+        self.knock: Knock = Network()
+        self.port, self.up, self.down = port, ADDRESS, DEAD
 
 
 @pytest.fixture(params=["fake", "net"])

@@ -46,9 +46,9 @@ class FakeBench:
 
     def __init__(self) -> None:
         self.sim = make_scene(3).sim
-        self.service = FakeService(self.sim)
+        self.service: Service = FakeService(self.sim)
         self.gate = ConsulGate()
-        self.addresses = {NodeId("server", key): self.sim.address(key) for key in self.sim.keys}
+        self.addresses: Mapping[NodeId, str] = {NodeId("server", key): self.sim.address(key) for key in self.sim.keys}
 
     def kill(self, *nodes: NodeId) -> None:
         for node in nodes:
@@ -66,9 +66,9 @@ class HttpBench:
 
     def __init__(self, servers: Standin) -> None:
         self.servers = servers
-        self.service = ConsulService({})
+        self.service: Service = ConsulService({})
         self.gate = ConsulGate(port=servers.port, timeout_s=1.0)
-        self.addresses = dict(zip(NODES, servers.addresses, strict=True))
+        self.addresses: Mapping[NodeId, str] = dict(zip(NODES, servers.addresses, strict=True))
 
     def kill(self, *nodes: NodeId) -> None:
         for node in nodes:

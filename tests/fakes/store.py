@@ -1,4 +1,4 @@
-"""A key-value store in memory that fails on order: writes that are refused, writes that are forgotten, reads that are wrong or that nobody answers."""
+"""A key-value store in memory that fails on order: writes refused, writes forgotten, reads that are wrong or that nobody answers."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ BLOCK = REPOSITORY / "terraform/blocks/consul"
 GOOD_IMAGE = BLOCK / "lab/images/consul/1.1.0"
 RUN_LIMIT_S = 1500.0
 SHORT_LIMIT_S = 120.0
-GONE_LIMIT_S = 10.0
+GONE_LIMIT_S = 30.0
 
 
 class Rehearsal:

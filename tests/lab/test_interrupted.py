@@ -56,7 +56,7 @@ def test_the_same_command_twice_and_two_at_once(rehearsal: Rehearsal) -> None:
     """F11: the second run is told who holds the lease, with which command, since when. What is there is not made again."""
     first = rehearsal.begin("create", "--yes")
     first.until(at("stage_started"), 120)
-    second = rehearsal.run("create", "--yes", limit_s=60).expect(22)
+    second = rehearsal.run("create", "--yes", limit_s=120).expect(22)
     for told in (f"run {first.events[0]['run']}", "command create", "since "):
         assert told in second.stderr
     first.ended(600).expect(0)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +14,7 @@ from immtf.errors import ExitCode, ImmtfError, LeaseHeld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 HOLDER = """
 import sys
@@ -96,4 +95,4 @@ def test_a_place_that_can_not_be_written_says_so(tmp_path: Path) -> None:
     with pytest.raises(ImmtfError, match="the lease can't be opened") as caught, held_lease(blocked / "lease", MINE):
         pass
     assert caught.value.where == str(blocked / "lease")
-    assert os.listdir(tmp_path) == ["file"]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -68,7 +68,7 @@ def test_the_previous_one_is_the_newest_below() -> None:
 
 
 def test_no_previous_one() -> None:
-    with pytest.raises(VersionsUnresolved, match="below 1.9.0"):
+    with pytest.raises(VersionsUnresolved, match=r"below 1\.9\.0"):
         previous_image(BLOCK, KNOWN, ImageChoice("ami-9", "1.9.0"))  # type: ignore[arg-type]  # a stand-in
     with pytest.raises(UsageError, match="without a version") as caught:
         previous_image(BLOCK, KNOWN, ImageChoice("ami-none", ""))  # type: ignore[arg-type]  # a stand-in

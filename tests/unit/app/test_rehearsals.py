@@ -6,7 +6,7 @@ The servers of the simulated nodes have loopback addresses here, so that the pro
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -55,7 +55,7 @@ def servers() -> Iterator[Standin]:
         return
 
 
-def session_on(servers: Standin, **target: object) -> SimSession:
+def session_on(servers: Standin, **target: Any) -> SimSession:
     sim = LoopbackWorld(("a", "b", "c"), addresses=tuple(servers.addresses))
     return make_session(Scene(sim, FakeTerraform(sim), make_block()), **target)
 

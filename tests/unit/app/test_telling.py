@@ -51,7 +51,12 @@ def test_events_of_several_threads_do_not_mix() -> None:
         inside.release()
 
     tell = Teller([listener])
-    threads = [threading.Thread(target=lambda: [tell(Noted("info", "x")) for _ in range(200)]) for _ in range(4)]
+
+    def tell_often() -> None:
+        for _ in range(200):
+            tell(Noted("info", "x"))
+
+    threads = [threading.Thread(target=tell_often) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

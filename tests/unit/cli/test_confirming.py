@@ -9,16 +9,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from immtf.cli.options import Options
 from immtf.cli.sessions import confirmer
 from tests.unit.cli.program import environment
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 CHILD = """
 from pathlib import Path
@@ -43,7 +39,7 @@ class Terminal:
     def __init__(self, script: str, folder: Path) -> None:
         self.child, self._screen = pty.fork()
         if self.child == 0:  # pragma: no cover - the child becomes another program at once
-            os.execve(sys.executable, [sys.executable, "-c", script], environment(folder))
+            os.execve(sys.executable, [sys.executable, "-c", script], environment(folder))  # noqa: S606 - the test's own script
         self.shown = ""
 
     def until(self, text: str, *, again: str = "") -> None:
@@ -94,13 +90,8 @@ def test_the_name_has_to_be_typed(tmp_path: Path) -> None:
     assert "130|not confirmed" in answered(tmp_path, "\x03", name="consul")
 
 
-@pytest.fixture
-def options() -> Iterator[Options]:
-    yield Options(block=Path(), yes=True)
-
-
-def test_yes_asks_nobody(options: Options) -> None:
-    confirmer(options)("Change it?")
+def test_yes_asks_nobody() -> None:
+    confirmer(Options(block=Path(), yes=True))("Change it?")
 
 
 @pytest.mark.parametrize(("name", "advice"), [(None, "add --yes"), ("consul", "--confirm consul")])

@@ -1,4 +1,4 @@
-"""A command from its first to its last word, with the real Terraform on a block that needs no cloud: streams, exit codes, secrets, the lease."""
+"""A command from its first to its last word, with the real Terraform on a block without a cloud: streams, exit codes, secrets, lease."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # it carries no types
 import pytest
 
 from immtf.adapters.journal import Journal
@@ -40,7 +40,7 @@ def home(tmp_path: Path) -> Path:
     write_journal(tmp_path / ".immtf", "20260102-030405-9f3a", make_run())
     for day, run_id, rest in ((1, "20260103-030405-aaaa", []), (2, "20260104-030405-aabb", [NOTHING])):
         at = START + timedelta(days=day)
-        write_journal(tmp_path / ".immtf", run_id, [(event, at) for event in (STARTED, *rest)])
+        write_journal(tmp_path / ".immtf", run_id, [(STARTED, at), *((event, at) for event in rest)])
     return tmp_path
 
 

@@ -1,4 +1,4 @@
-"""`create`, `destroy` and `status` on the simulated world: made whole or not at all, emptied without a volume left behind, and told as it is."""
+"""`create`, `destroy` and `status` on the simulated world: made whole or not at all, emptied to the last volume, told as it is."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.fakes.world import FLAWS, VERSIONS, Scene, make_empty, make_scene
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from immtf.model.terraform import Change
+    from immtf.model.terraform import Change, StateData
     from immtf.run.world import World
 
 
@@ -285,6 +285,23 @@ def test_the_status_tells_what_an_interrupted_terraform_left() -> None:
     scene.sim.state[address] = replace(scene.sim.state[address], tainted=True)
     _, unfinished = status(scene)
     assert unfinished == (f"{address} is tainted: its creation was interrupted",)
+
+
+class Leftover(FakeTerraform):
+    """Terraform that was interrupted in a replacement: the old instance of b is still in the state, deposed."""
+
+    def state(self) -> StateData:
+        found = super().state()
+        address = self.planner.address(INSTANCE, "b")
+        left = next(replace(item, deposed="00000001") for item in found.resources if item.address == address)
+        return replace(found, resources=(*found.resources, left))
+
+
+def test_the_status_tells_what_an_interrupted_replacement_left() -> None:
+    scene = make_scene(3)
+    scene.terraform = Leftover(scene.sim)
+    _, unfinished = status(scene)
+    assert unfinished == ("server/b has a deposed object in the state",)
 
 
 def test_a_service_that_can_not_be_asked_is_unknown_and_not_healthy() -> None:
