@@ -59,20 +59,22 @@ def test_no_help_imports_what_takes_long(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == "HEAVY []"
 
 
-def test_the_help_is_fast(tmp_path: Path) -> None:
-    """In seconds of CPU, the best of a few: the machine may have other work."""
+def cpu_s(folder: Path, *arguments: str) -> float:
+    """Return the seconds of CPU that a Python program takes, the best of three: the machine may have other work."""
     spent = []
-    for _ in range(6):
-        child = subprocess.Popen(
-            [sys.executable, "-m", "immtf", "--help"], stdout=subprocess.DEVNULL, env=environment(tmp_path), cwd=tmp_path
-        )
+    for _ in range(3):
+        child = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL, env=environment(folder), cwd=folder)
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         assert child.returncode == 0
         spent.append(usage.ru_utime + usage.ru_stime)
-        if spent[-1] < LIMIT_CPU_S:
-            return
-    pytest.fail(f"took {min(spent):.2f} s of CPU at best")
+    return min(spent)
+
+
+def test_the_help_is_fast(tmp_path: Path) -> None:
+    """Under 0.3 s where Python itself starts in 20 ms; a machine that is slower or busy is allowed for."""
+    bare = cpu_s(tmp_path, "-c", "pass")
+    assert cpu_s(tmp_path, "-m", "immtf", "--help") < LIMIT_CPU_S * max(1.0, bare / 0.02)
 
 
 @pytest.mark.parametrize("item", OPTIONS)
