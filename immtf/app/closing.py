@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from immtf.app.session import Session
     from immtf.model.events import NodeRow
     from immtf.run.world import World
+
+_COMMAND = re.compile(r"`immtf (plan|create|upgrade|destroy|status)`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,24 @@ def _who(session: Session) -> str:
 
 
 def _halt(session: Session, error: ImmtfError) -> None:
-    """Tell the halt with the cluster's state as far as it can be observed, and what is safe."""
-    session.tell(RunHalted(error.what, error.where, _safe(session), error.next, int(error.exit_code)))
+    """Tell the halt with the cluster's state as far as it can be observed, what is safe, and the exact next command."""
+    session.tell(RunHalted(error.what, error.where, _safe(session), spelled(error.next, session), int(error.exit_code)))
+
+
+def spelled(text: str, session: Session) -> str:
+    """Return the text with each command in it (`immtf upgrade`) spelled out for this block, place and run.
+
+    The run's own command comes with all its options. In a test that is the test itself: its environment is gone afterwards.
+    """
+    own = session.again.split(" ")[1:2]
+
+    def spell(found: re.Match[str]) -> str:
+        if not session.again or not own:
+            return found[0]
+        same = found[1] == own[0] or own[0].startswith("test-")
+        return f"`{session.again}`" if same else f"`immtf {found[1]} {session.target.flags}`"
+
+    return _COMMAND.sub(spell, text)
 
 
 def _safe(session: Session) -> str:

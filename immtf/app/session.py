@@ -46,7 +46,10 @@ def new_run_id() -> str:
 
 @dataclass
 class Session:
-    """Everything a command works with. `listeners` hear each event; `variables` are the user's own, for Terraform."""
+    """Everything a command works with.
+
+    `listeners` hear each event; `variables` are the user's own, for Terraform; `again` is the command line that does the same again.
+    """
 
     block: Block
     target: Target
@@ -54,6 +57,7 @@ class Session:
     signals: Signals
     listeners: tuple[Callable[[Event, datetime], None], ...]
     variables: Mapping[str, Any] = field(default_factory=dict)
+    again: str = ""
     terraforms: list[TerraformCli] = field(default_factory=list)
     world: World | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -33,6 +34,17 @@ class Options:
     output: str = "text"
     yes: bool = False
     home: Path = Path(".immtf")
+
+    def again(self, command: str) -> str:
+        """Return the command line that does the same again, for a person to copy."""
+        words = ["immtf", command, str(self.block)]
+        words += ["--lab"] if self.lab else []
+        words += [f"--lab-name={self.lab_name}"] if self.lab and self.lab_name else []
+        words += [f"--environment={self.environment}"] if self.environment else []
+        words += [f"--image={self.image}"] if self.image else []
+        words += [f"--only={node}" for node in self.only]
+        words += [f"--var={item}" for item in self.variables] + [f"--var-file={path}" for path in self.variable_files]
+        return shlex.join(words)
 
     def terraform_variables(self) -> dict[str, Any]:
         """Return the user's Terraform variables: files in their order, then `--var`. Values are JSON where they can be read so."""

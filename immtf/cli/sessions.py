@@ -59,7 +59,9 @@ def run(command: str, options: Options, body: Callable[[Session], Outcome], *, t
         journal.check()
         reader = _reader(options, run_id, secrets)
         stack.callback(reader.close)
-        session = Session(block, target, run_id, signals, (journal, _shown(reader, command, options, secrets)), variables)
+        session = Session(
+            block, target, run_id, signals, (journal, _shown(reader, command, options, secrets)), variables, options.again(command)
+        )
         code = run_to_end(session, command, lambda: body(session))
     if journal.failure is not None:
         click.echo(f"immtf: {journal.failure}", err=True)

@@ -227,7 +227,7 @@ class RunHalted:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """The last event of a run. `outcome`: `done`, `nothing_to_do`, `halted`, `interrupted` or `failed`.
+    """The last event of a run. `outcome`: `done`, `nothing_to_do`, `pending` (of a plan), `halted`, `interrupted` or `failed`.
 
     `terraform_s` is time inside Terraform runs, `servers_s` time waiting for instances and gates, `own_s` what immtf itself added.
     `writes_*` and `longest_write_gap_s` are null where no probe ran. `aws_api_calls` counts immtf's own calls, and in the lab

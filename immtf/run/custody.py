@@ -25,25 +25,21 @@ MARK_TIMEOUT_S = 30.0
 
 
 def mark_before(world: World, works: Sequence[NodeWork], patience: Patience) -> None:
-    """Mark what is mounted on running nodes before the first is moved: nodes at their target, then those still to be replaced.
+    """Mark what is mounted on running nodes, all of them, before the first is moved.
 
-    So from the first move on a node at its target without a mark, beside one still to be replaced that has its own, tells that the
-    mark was lost on the way: the image made a new filesystem. Raises `PersonNeeded` for that; a second run must not bless it.
+    So from then on a volume without a mark beside others that have theirs tells that it was lost: some image made a new filesystem.
+    Raises `PersonNeeded` for that, whichever image is wanted now; no later run may bless an emptied volume.
     """
-    settled = [work for work in works if work.action is ChangeKind.NONE]
-    pending = [work for work in works if work.action is ChangeKind.REPLACE]
-    seen = {work.node: world.node(work.node, facts=True) for work in [*settled, *pending]}
-    bare = {node for node, now in seen.items() if any(needs_mark(now, place) for place in now.place.volumes)}
-    lost = [str(work.node) for work in settled if work.node in bare]
-    if lost and any(_carries_mark(seen[work.node]) for work in pending):
+    seen = {work.node: world.node(work.node, facts=True) for work in works if work.action is not ChangeKind.CREATE}
+    bare = sorted(node for node, now in seen.items() if any(needs_mark(now, place) for place in now.place.volumes))
+    if bare and any(_carries_mark(now) for now in seen.values()):
         raise PersonNeeded(
-            "the volume lost its mark on the way to the new image: was it formatted?",
-            where=", ".join(lost),
-            next="look at the data on that node; mend the image if it formats, write the mark as on the other nodes if the data are right",
+            "the volume lost its mark, and others have theirs: was it formatted?",
+            where=", ".join(map(str, bare)),
+            next="look at the data on that node, and mend the image if it formats; only if the data are right: `immtf create` marks it",
         )
-    for work in [*settled, *pending]:
-        if work.steps and work.node in bare:
-            mark_volumes(world, work.node, patience, wait=False)
+    for node in bare:
+        mark_volumes(world, node, patience, wait=False)
 
 
 def _carries_mark(now: NodeNow) -> bool:

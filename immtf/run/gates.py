@@ -145,6 +145,7 @@ def wait_for(questions: Sequence[Question], patience: Patience, *, where: str, s
     limit = max(question.deadline_s for question in questions)
     streak, denied = 0, Verdict(held=False, reason="held, but not often enough in a row")
     while True:
+        asked = patience.clock.monotonic()
         verdict = _round(questions, patience, streak, needed, start, limit)
         denied = denied if verdict.held else verdict
         now = patience.clock.monotonic()
@@ -155,13 +156,14 @@ def wait_for(questions: Sequence[Question], patience: Patience, *, where: str, s
         if verdict.final or now - start >= limit:
             raise _failed(denied, where, now - start)
         check_cancel(patience, where, settling=settling)
-        patience.clock.sleep(min(question.interval_s for question in questions))
+        interval = min(question.interval_s for question in questions)
+        patience.clock.sleep(max(0.0, asked + interval - patience.clock.monotonic()))  # from one question's start to the next's
 
 
 def check_cancel(patience: Patience, where: str, *, settling: bool = False) -> None:
     """Raise `Interrupted` where the run is asked to end and may end here."""
     if patience.cancel.is_urgent() or (patience.cancel.is_set() and not settling):
-        raise Interrupted("stopped as asked", where=where, next="immtf upgrade, which goes on from what it finds")
+        raise Interrupted("stopped as asked", where=where, next="`immtf upgrade` goes on from what it finds")
 
 
 def _round(questions: Sequence[Question], patience: Patience, streak: int, needed: int, start: float, limit: float) -> Verdict:

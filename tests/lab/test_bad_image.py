@@ -75,6 +75,8 @@ def test_the_volume_is_formatted(rehearsal: Rehearsal) -> None:
     again = rehearsal.run("upgrade", "--yes").expect(24).one("run_halted")
     assert again["where"] == f"server/{canary}"
     assert "formatted" in again["what"]
+    back = rehearsal.run("upgrade", "--yes", "--image", "1.1.0").expect(24).one("run_halted")
+    assert "formatted" in back["what"], "nor does the old image make the empty volume good"
     assert sum(node != canary and before[node] == now for node, now in rehearsal.cloud.instances().items()) == 2
     assert rehearsal.store.read() == keys
 

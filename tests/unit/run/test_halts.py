@@ -6,7 +6,7 @@ import pytest
 
 from immtf.errors import CloudFailed, GateFailed, ImmtfError, Interrupted, PersonNeeded, StalePlan
 from tests.fakes.calls import Fault
-from tests.fakes.simulation import NEW
+from tests.fakes.simulation import NEW, OLD
 from tests.fakes.world import at_target, make_scene
 
 
@@ -79,7 +79,10 @@ def test_an_image_that_formats_costs_one_node_and_no_second_run_blesses_it(marke
     for _ in range(3):
         with pytest.raises(PersonNeeded, match="lost its mark"):
             scene.upgrade()
-    assert sum(scene.rolled().values()) == 1
+    scene.sim.wanted = OLD
+    with pytest.raises(PersonNeeded, match="lost its mark"):
+        scene.upgrade()
+    assert sum(scene.rolled().values()) == 1, "nor does the old image make the empty volume good"
 
 
 def test_a_service_that_came_up_on_the_root_disk_fails_the_node() -> None:

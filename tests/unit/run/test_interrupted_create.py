@@ -63,10 +63,14 @@ def test_no_upgrade_goes_on_with_it_where_nothing_serves(nth: int) -> None:
     assert scene.sim.calls.count("terraform.apply") == 1
 
 
-def test_an_upgrade_may_do_the_very_last_part() -> None:
-    """One node lacks its attachment only; its volume is blank, so the first run finds no mark on it and says so."""
+def test_an_upgrade_sends_back_to_the_create_that_was_not_finished() -> None:
+    """One node lacks its attachment only. Its volume is blank: an upgrade can't tell that from one that was emptied; `create` may."""
     scene = interrupted(PARTS[-1], "before")
-    (ended,) = scene.converge()
-    assert isinstance(ended, GateFailed)
+    with pytest.raises(GateFailed, match="no mark"):
+        scene.upgrade()
+    with pytest.raises(PersonNeeded, match="lost its mark") as told:
+        scene.upgrade()
+    assert "`immtf create`" in told.value.next
+    create(scene.world(), scene.patience(), Ledger(0.0))
     scene.first = {item.node: (item.volume_id, item.filesystem) for item in scene.sim.volumes.values()}
     assert scene.faults() == []

@@ -1,0 +1,31 @@
+"""The next command of a halt is one that can be copied: with the block, the place and the run's own options."""
+
+from __future__ import annotations
+
+import pytest
+
+from immtf.app.closing import spelled
+from tests.fakes.session import SimSession, make_session
+from tests.fakes.world import make_scene
+
+UPGRADE = "immtf upgrade blocks/consul --lab --image=1.0.0 '--var=size=2 0'"
+
+
+def session(again: str) -> SimSession:
+    made = make_session(make_scene(3), flags="blocks/consul --lab")
+    made.again = again
+    return made
+
+
+@pytest.mark.parametrize(
+    ("again", "text", "wanted"),
+    [
+        (UPGRADE, "mend it, then run `immtf upgrade` again", f"mend it, then run `{UPGRADE}` again"),
+        (UPGRADE, "make it with `immtf create`", "make it with `immtf create blocks/consul --lab`"),
+        ("immtf test-upgrade b --lab", "run `immtf upgrade` again", "run `immtf test-upgrade b --lab` again"),
+        ("", "run `immtf upgrade` again", "run `immtf upgrade` again"),
+        (UPGRADE, "terminate it", "terminate it"),
+    ],
+)
+def test_a_command_is_spelled_out(again: str, text: str, wanted: str) -> None:
+    assert spelled(text, session(again)) == wanted
