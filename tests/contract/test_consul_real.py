@@ -14,7 +14,7 @@ import pytest
 from immtf.adapters.consul import ConsulService
 from immtf.adapters.consul_kv import ConsulKv
 from immtf.errors import CloudFailed
-from immtf.lab.toolchain import CONSUL, Cache, Toolchain, cache_directory
+from immtf.lab.toolchain import Cache, Toolchain, cache_directory
 from immtf.model.block import ConsulGate
 from immtf.model.names import NodeId
 from immtf.plan.quorum import judge_spare, judge_whole
@@ -75,10 +75,8 @@ def until(holds: Callable[[], bool]) -> None:
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    (found,) = Toolchain(Cache(cache_directory(os.environ, Path.home())), os.environ).find((CONSUL,))
-    if found.path is None or not found.usable:
-        pytest.skip(f"no consul here: {found.problem}")
-    made = Servers(found.path, tmp_path_factory.mktemp("consul"))
+    tools = Toolchain(Cache(cache_directory(os.environ, Path.home())), os.environ).ready()
+    made = Servers(tools.consul, tmp_path_factory.mktemp("consul"))
     try:
         for node in ADDRESSES:
             made.start(node)

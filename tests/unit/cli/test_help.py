@@ -1,8 +1,7 @@
-"""Help is fast, complete, and the same words everywhere."""
+"""Help imports nothing that takes long, is complete, and has the same words everywhere."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAVY = ("boto3", "botocore", "consul", "pydantic", "requests", "jinja2", "moto", "ruamel.yaml", "werkzeug", "flask")
-LIMIT_CPU_S = 0.3
 ALL_HELP = """
 import sys
 from immtf.cli import cli
@@ -57,24 +55,6 @@ def test_no_help_imports_what_takes_long(tmp_path: Path) -> None:
         [sys.executable, "-c", script], env=environment(tmp_path), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.splitlines()[-1] == "HEAVY []"
-
-
-def cpu_s(folder: Path, *arguments: str) -> float:
-    """Return the seconds of CPU that a Python program takes, the best of three: the machine may have other work."""
-    spent = []
-    for _ in range(3):
-        child = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL, env=environment(folder), cwd=folder)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        assert child.returncode == 0
-        spent.append(usage.ru_utime + usage.ru_stime)
-    return min(spent)
-
-
-def test_the_help_is_fast(tmp_path: Path) -> None:
-    """Under 0.3 s where Python itself starts in 20 ms; a machine that is slower or busy is allowed for."""
-    bare = cpu_s(tmp_path, "-c", "pass")
-    assert cpu_s(tmp_path, "-m", "immtf", "--help") < LIMIT_CPU_S * max(1.0, bare / 0.02)
 
 
 @pytest.mark.parametrize("item", OPTIONS)

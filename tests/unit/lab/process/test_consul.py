@@ -1,26 +1,22 @@
-"""A real Consul server in a guest, where there is a consul on this machine."""
+"""A real Consul server in a guest."""
 
 from __future__ import annotations
 
-import shutil
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
 
-import pytest
-
+from immtf.lab.toolchain import Cache, Toolchain, cache_directory
 from tests.contract.runtime_benches import ProcessBench, eventually, make_spec
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-COMMAND = ["consul", "agent", "-server", "-bootstrap", "-data-dir", "{root}/var/lib/data", "-bind", "{address}", "-client", "{address}"]
+OPTIONS = ["agent", "-server", "-bootstrap", "-data-dir", "{root}/var/lib/data", "-bind", "{address}", "-client", "{address}"]
 
 
-@pytest.mark.skipif(shutil.which("consul") is None, reason="no consul on the path")
 def test_a_server_keeps_what_was_written_when_its_node_is_made_anew(tmp_path: Path) -> None:
     bench = ProcessBench(tmp_path)
-    consul = "export CONSUL_HTTP_ADDR=127.254.10.11:8500; consul "
+    program = Toolchain(Cache(cache_directory(os.environ, Path.home())), os.environ).ready().consul
+    consul = f"export CONSUL_HTTP_ADDR=127.254.10.11:8500; {program} "
     try:
-        bench.image(services=[{"name": "consul", "after": ["/var/lib/data"], "command": COMMAND}])
+        bench.image(services=[{"name": "consul", "after": ["/var/lib/data"], "command": [str(program), *OPTIONS]}])
         bench.runtime.create_volume("vol-1")
         for instance_id in ("i-1", "i-2"):
             bench.runtime.boot(make_spec(instance_id))
