@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from immtf.errors import PersonNeeded, StalePlan
-from immtf.model.events import PlanJudged, StepStarted
+from immtf.model.events import PlanJudged, StepFinished, StepStarted
 from immtf.plan.decide import Halt, decide_apply
 from immtf.plan.judge import Refusal, acting, judge_alive, judge_node, refuse
 from immtf.run.world import zones_of
@@ -60,6 +60,23 @@ def _refuse_halt(now: NodeNow) -> None:
     decision = decide_apply(now)
     if isinstance(decision, Halt):
         raise PersonNeeded(decision.reason, where=str(now.node), next=decision.next)
+
+
+def apply_stage(
+    world: World,
+    patience: Patience,
+    *,
+    judge: Callable[[PlanData], Sequence[Refusal]],
+    where: str,
+    step: str,
+    targets: Sequence[str] = (),
+) -> int:
+    """Apply what is no single node's, as `apply_judged`, and tell when it is done."""
+    start = patience.clock.monotonic()
+    applied = apply_judged(world, patience, judge=judge, where=where, step=step, targets=targets)
+    if applied:
+        patience.emit(StepFinished(where, step, round(patience.clock.monotonic() - start, 3), f"applied: {applied} changes"))
+    return applied
 
 
 def apply_judged(

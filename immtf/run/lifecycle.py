@@ -11,7 +11,7 @@ from immtf.plan.custody import judge_custody
 from immtf.plan.image import called
 from immtf.plan.judge import acting, judge_create, judge_destroy, refuse
 from immtf.plan.upgrade import is_away
-from immtf.run.apply import apply_judged
+from immtf.run.apply import apply_stage
 from immtf.run.custody import mark_volumes
 from immtf.run.gates import check_cancel, cluster_questions, wait_for
 from immtf.run.moves import IN_BETWEEN, Limits
@@ -42,7 +42,7 @@ def create(world: World, patience: Patience, ledger: Ledger) -> None:
             world.survey(plan)
             return judge_create(plan, world.layout)
 
-        applied = apply_judged(world, patience, judge=judge, where=world.block.name, step="Create")
+        applied = apply_stage(world, patience, judge=judge, where=world.block.name, step="Create")
         if not applied:
             patience.emit(Noted("info", "everything is there already"))
     with stage(patience, "settle", "every node's volumes, then every gate"):

@@ -14,7 +14,7 @@ from immtf.errors import PersonNeeded, PlanRefused, UsageError
 from immtf.model.events import Noted, StageFinished, StageStarted
 from immtf.plan.judge import acting, judge_shared, refuse
 from immtf.plan.upgrade import make_plan, next_work
-from immtf.run.apply import apply_judged
+from immtf.run.apply import apply_stage
 from immtf.run.custody import mark_before
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Upgrade:
     def _apply_shared(self, addresses: Sequence[str]) -> None:
         world, patience = self.executor.world, self.executor.patience
         layout = world.layout
-        apply_judged(world, patience, judge=lambda plan: judge_shared(plan, layout), where="shared", step="ApplyShared", targets=addresses)
+        apply_stage(world, patience, judge=lambda plan: judge_shared(plan, layout), where="shared", step="ApplyShared", targets=addresses)
 
     def _apply_or_defer(self, address: str) -> None:
         try:
@@ -151,7 +151,7 @@ class Upgrade:
         saved = world.terraform.plan()
         if saved.changed and not self._nodes_left(saved.data):
             layout = world.layout
-            apply_judged(world, patience, judge=lambda plan: judge_shared(plan, layout), where="rest", step="ApplyRest")
+            apply_stage(world, patience, judge=lambda plan: judge_shared(plan, layout), where="rest", step="ApplyRest")
             saved = world.terraform.plan()
         if not saved.changed:
             patience.emit(Noted("info", "a full plan is empty: everything is as Terraform wants it"))
