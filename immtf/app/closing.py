@@ -58,7 +58,7 @@ def _who(session: Session) -> str:
 
 def _halt(session: Session, error: ImmtfError) -> None:
     """Tell the halt with the cluster's state as far as it can be observed, what is safe, and the exact next command."""
-    session.tell(RunHalted(error.what, error.where, _safe(session), spelled(error.next, session), int(error.exit_code)))
+    session.tell(RunHalted(error.what, error.where, spelled(_safe(session), session), spelled(error.next, session), int(error.exit_code)))
 
 
 def spelled(text: str, session: Session) -> str:
@@ -81,7 +81,8 @@ def _safe(session: Session) -> str:
     """Observe once more, tell the status, and say in a sentence which nodes serve and which don't."""
     world = session.world
     if world is None or not world.layout.nodes:
-        return "nothing was touched"
+        applied = any(run.command == "apply" for terraform in session.terraforms for run in terraform.runs)
+        return "no node was touched; Terraform applied a part: see `immtf plan`" if applied else "nothing was touched"
     try:
         _survey(world)
         if not world.layout.nodes:

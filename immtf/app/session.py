@@ -48,7 +48,8 @@ def new_run_id() -> str:
 class Session:
     """Everything a command works with.
 
-    `listeners` hear each event; `variables` are the user's own, for Terraform; `again` is the command line that does the same again.
+    `listeners` hear each event; `variables` are the user's own, for Terraform; `again` is the command line that does the same
+    again; `accepted` are the nodes of `--accept-unmarked`.
     """
 
     block: Block
@@ -58,6 +59,7 @@ class Session:
     listeners: tuple[Callable[[Event, datetime], None], ...]
     variables: Mapping[str, Any] = field(default_factory=dict)
     again: str = ""
+    accepted: frozenset[str] = frozenset()
     terraforms: list[TerraformCli] = field(default_factory=list)
     world: World | None = None
 
@@ -88,14 +90,24 @@ class Session:
             guest=Ssm(self.aws, self.clock),
             service=ConsulService(self.target.process),
             knock=Network(),
-            tags={"immtf:block": chosen.name, "immtf:environment": self.target.environment},
+            tags={"immtf:block": chosen.name, **self._environment_tag()},
+            accepted=self.accepted,
         )
         return self.world
+
+    def _environment_tag(self) -> dict[str, str]:
+        """Return the environment's tag where immtf keeps the environment and so gave it its name; else the live nodes tell it."""
+        return {"immtf:environment": self.target.environment} if self.target.directory is not None else {}
 
     def reopen(self) -> World:
         """Return the world anew, as after an interrupt: a Terraform that was interrupted is asked nothing more."""
         image, block = self._opened
         return self.open(image, block=block)
+
+    def close(self) -> None:
+        """Remove what this process left in the scratch directory: plans hold secrets."""
+        for terraform in self.terraforms:
+            terraform.close()
 
     @property
     def terraform_s(self) -> float:
@@ -138,7 +150,8 @@ class Session:
 
     def _variables(self, block: Block, image: ImageChoice | None) -> dict[str, Any]:
         """Return Terraform's variables: the place's and the image where the configuration declares them, then the user's own."""
-        given: dict[str, Any] = {"environment": self.target.environment, **self.target.variables}
+        kept = {"environment": self.target.environment} if self.target.directory is not None else {}  # else it is the user's own to say
+        given: dict[str, Any] = {**kept, **self.target.variables}
         declared = declared_variables(block.terraform)
         variables = {name: value for name, value in given.items() if name in declared}
         if image is not None and block.image is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import rich_click as click
 
-from immtf.cli.options import IMAGE, ONLY, YES, Options, option, shared
+from immtf.cli.options import ACCEPT, IMAGE, ONLY, YES, Options, option, shared
 
 
 @click.command()
@@ -21,7 +21,7 @@ def plan(**arguments: Any) -> int:
 
 
 @click.command()
-@shared(IMAGE, YES)
+@shared(IMAGE, ACCEPT, YES)
 def create(**arguments: Any) -> int:
     """Make a block's environment, and wait until its clusters are whole."""
     from immtf.app import lifecycle as use
@@ -32,7 +32,7 @@ def create(**arguments: Any) -> int:
 
 
 @click.command()
-@shared(IMAGE, ONLY, YES)
+@shared(IMAGE, ONLY, ACCEPT, YES)
 def upgrade(**arguments: Any) -> int:
     """Re-create the nodes of a block from the wanted image, one at a time, each keeping its volumes.
 

@@ -29,6 +29,7 @@ class Options:
     environment: str | None = None
     image: str | None = None
     only: tuple[str, ...] = ()
+    accept_unmarked: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     variable_files: tuple[Path, ...] = ()
     output: str = "text"
@@ -43,6 +44,7 @@ class Options:
         words += [f"--environment={self.environment}"] if self.environment else []
         words += [f"--image={self.image}"] if self.image else []
         words += [f"--only={node}" for node in self.only]
+        words += [f"--home={self.home}"] if str(self.home) != ".immtf" else []
         words += [f"--var={item}" for item in self.variables] + [f"--var-file={path}" for path in self.variable_files]
         return shlex.join(words)
 
@@ -97,6 +99,12 @@ YES = option("--yes", is_flag=True, help="Don't ask.")
 IMAGE = option("--image", metavar="ID|VERSION", help="The image to roll out; without it the newest that the block's constraint allows.")
 ONLY = option("--only", multiple=True, metavar="NODE", help="Change this node only, e.g. server/a. May be repeated.")
 ENVIRONMENT = option("--environment", metavar="NAME", help="An environment whose state immtf keeps, e.g. one that a killed test left.")
+ACCEPT = option(
+    "--accept-unmarked",
+    multiple=True,
+    metavar="NODE",
+    help="Take this node's volume for good although it carries no mark. May be repeated.",
+)
 LAB = (
     option("--lab", is_flag=True, help="Work in the lab: a rehearsal cloud on this machine, with real Terraform and real servers."),
     option("--lab-name", metavar="NAME", help="Which lab; `default` is the one that `immtf lab up` starts."),

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -17,7 +18,6 @@ from immtf.model.block import ConsulGate
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from immtf.app.closing import Outcome
     from immtf.app.session import Session
@@ -62,6 +62,7 @@ def run(command: str, options: Options, body: Callable[[Session], Outcome], *, t
         session = Session(
             block, target, run_id, signals, (journal, _shown(reader, command, options, secrets)), variables, options.again(command)
         )
+        stack.callback(session.close)
         code = run_to_end(session, command, lambda: body(session))
     if journal.failure is not None:
         click.echo(f"immtf: {journal.failure}", err=True)
@@ -100,10 +101,12 @@ def _confirmed(question: str, name: str | None) -> bool:
 
 
 def _lease_path(block: Block, target: Target) -> Path:
+    """Return the lease's file: with the environment that immtf keeps, or by the root module, wherever the command is run from."""
     if target.directory is not None:
         return target.directory / "lease"
-    identity = hashlib.sha256(str(block.terraform).encode()).hexdigest()[:16]
-    return target.home / "leases" / f"{block.name}-{identity}"
+    identity = hashlib.sha256(str(block.terraform.resolve()).encode()).hexdigest()[:16]
+    base = Path(target.process.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return base / "immtf" / "leases" / f"{block.name}-{identity}"
 
 
 def _reader(options: Options, run_id: str, secrets: list[str]) -> Reader:

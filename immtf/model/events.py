@@ -71,7 +71,7 @@ class PlanMade:
 
 @dataclass(frozen=True, slots=True)
 class StageStarted:
-    """A stage of the run began: `create`, `preflight`, `shared`, `nodes`, `rest`, `verify`, `destroy` and the like."""
+    """A stage of the run began: `observe`, `create`, `settle`, `shared`, `nodes`, `rest`, `stop`, `destroy` or `clean-up`."""
 
     stage: str
     what: str

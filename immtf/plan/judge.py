@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from immtf.errors import PlanRefused
-from immtf.plan.layout import INSTANCE, VOLUME
+from immtf.plan.layout import ATTACHMENT, INSTANCE, VOLUME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -67,7 +67,13 @@ def judge_node(plan: PlanData, place: NodePlace, layout: Layout, zones: Mapping[
         *_refuse(
             others, "other-node", f"is another node's, not {place.node}'s", "give each node a module of its own, so that it can be targeted"
         ),
-        *_refuse(shared, "shared-change", "belongs to no node", "run upgrade again: shared changes are a stage of their own"),
+        *_refuse(shared, "shared-change", "belongs to no node", "run `immtf upgrade` again: shared changes are a stage of their own"),
+        *_refuse(
+            [row for row in rows if row.address == place.instance and (row.is_delete or row.is_forget)],
+            "node-removed",
+            "would be removed",
+            "an upgrade removes no node: keep its key in the configuration",
+        ),
         *node_rules(rows, place, zones),
     ]
 
@@ -76,20 +82,32 @@ def judge_alive(plan: PlanData, place: NodePlace) -> list[Refusal]:
     """Judge the plan of a step whose node runs and is to go on running: its instance may not be destroyed under its volumes."""
     rows = [row for row in acting(plan) if row.address == place.instance and row.destroys]
     mend = "run `immtf upgrade` again: it plans anew, and stops an instance before it lets it go"
-    return _refuse(rows, "running-instance", "runs and would be destroyed without having been stopped", mend)
+    return [
+        *_refuse(rows, "running-instance", "runs and would be destroyed without having been stopped", mend),
+        *refuse_detached([row for row in acting(plan) if row.address in place.addresses]),
+    ]
 
 
 def judge_shared(plan: PlanData, layout: Layout) -> list[Refusal]:
     """Judge the plan of the shared stage: nothing of any node may be in it."""
     mine = [row for row in acting(plan) if layout.owner(row.address) is not None]
     mend = "nodes are changed one at a time, in steps of their own"
-    return [*hard_rules(plan), *_refuse(mine, "node-in-shared", "is a node's, and came along with a shared change", mend)]
+    refused = _refuse(mine, "node-in-shared", "is a node's, and came along with a shared change", mend)
+    return [*hard_rules(plan), *refused, *refuse_detached(acting(plan))]
 
 
 def judge_create(plan: PlanData, layout: Layout) -> list[Refusal]:
-    """Judge the plan of `create`: it may make, and adjust what is shared; a node that is there already is `upgrade`'s."""
-    touched = [row for row in acting(plan) if layout.owner(row.address) is not None and (row.destroys or row.is_update)]
-    return [*hard_rules(plan), *_refuse(touched, "node-exists", "is there and would be changed", "use `immtf upgrade` for what exists")]
+    """Judge the plan of `create`: it makes what isn't there, and takes nothing away; a node that is there already is `upgrade`'s."""
+    rows = acting(plan)
+    touched = [row for row in rows if layout.owner(row.address) is not None and (row.destroys or row.is_update)]
+    gone = [row for row in rows if (row.destroys or row.is_forget) and row not in touched]
+    return [
+        *hard_rules(plan),
+        *_refuse(touched, "node-exists", "is there and would be changed", "use `immtf upgrade` for what exists"),
+        *_refuse(
+            gone, "create-destroys", "would be taken away", "is this the right environment and version? `immtf upgrade` changes what exists"
+        ),
+    ]
 
 
 def judge_destroy(plan: PlanData) -> list[Refusal]:
@@ -140,17 +158,41 @@ def node_rules(rows: list[Change], place: NodePlace, zones: Mapping[str, str]) -
             "has a block device of its own that is deleted with it",
             "put data on an aws_ebs_volume with an aws_volume_attachment",
         ),
+        *([] if any("create" in row.actions for row in instance) else refuse_detached(rows)),
     ]
 
 
 def _zone_differs(row: Change, zones: Mapping[str, str]) -> bool:
+    """Return whether the instance would be, or might be, in another zone than a volume: another subnet with an unknown zone might."""
     zone = row.after.get("availability_zone")
-    return bool(zone) and any(zone != other for other in zones.values())
+    if not zone:
+        return bool(zones) and row.is_replace and "subnet_id" in row.replace_paths
+    return any(zone != other for other in zones.values())
 
 
 def _takes_data_along(row: Change) -> bool:
-    devices = row.after.get("ebs_block_device") or ()
-    return isinstance(devices, (list, tuple)) and any(device.get("delete_on_termination") for device in devices)
+    """Return whether a disk goes with the instance: one it is to have, or one that the instance that goes has now."""
+    wanted, present = row.after.get("ebs_block_device"), row.before.get("ebs_block_device") if row.destroys else ()
+    devices = [device for found in (wanted, present) if isinstance(found, (list, tuple)) for device in found]
+    return any(device.get("delete_on_termination") for device in devices)
+
+
+def refuse_detached(rows: list[Change]) -> list[Refusal]:
+    """Refuse attachments that would go while nobody has stopped their instance."""
+    mend = "make that change by hand: stop the instance first, so that nothing writes to the volume"
+    return _refuse(
+        [row for row in rows if row.type == ATTACHMENT and row.destroys],
+        "attachment-destroyed",
+        "would be detached from an instance that has not been stopped",
+        mend,
+    )
+
+
+def refuse_moved(plan: PlanData) -> list[Refusal]:
+    """Refuse nodes whose resources change their addresses: under two names, one instance would be two nodes."""
+    rows = [row for row in plan.changes if row.previous and row.type in {INSTANCE, VOLUME, ATTACHMENT}]
+    mend = "carry the move out first, alone: `terraform apply` after reading a plan that has nothing but the move"
+    return _refuse(rows, "moved", "would move to this address", mend)
 
 
 def _refuse(rows: list[Change], check: str, what: str, mend: str) -> list[Refusal]:

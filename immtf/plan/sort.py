@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from immtf.model.snapshot import ChangeKind, NodeChange
-from immtf.plan.judge import Refusal, acting, hard_rules, node_rules
+from immtf.plan.judge import Refusal, acting, hard_rules, node_rules, refuse_detached, refuse_moved
 from immtf.plan.layout import ATTACHMENT
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def sort_plan(plan: PlanData, layout: Layout, zones: Mapping[NodeId, Mapping[str
     nodes = {node: _node_change(layout.nodes[node], found) for node, found in rows.items()}
     removed = [node for node, change in nodes.items() if change.kind is ChangeKind.REMOVE]
     own = [refusal for node, found in rows.items() for refusal in node_rules(found, layout.nodes[node], (zones or {}).get(node, {}))]
-    refusals = (*hard_rules(plan), *_refuse_removed(removed, layout), *own)
+    loose = refuse_detached([change for change in acting(plan) if layout.owner(change.address) is None])
+    refusals = (*hard_rules(plan), *refuse_moved(plan), *_refuse_removed(removed, layout), *loose, *own)
     return Sorted(nodes=nodes, shared=tuple(shared), outputs=plan.outputs_changed, refusals=refusals)
 
 

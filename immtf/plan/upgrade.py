@@ -59,7 +59,7 @@ STEPS: Mapping[str, tuple[type[Step], ...]] = {
     "untaint": (SpareNode, UntaintInstance, ApplyNode, StartNode, *_PROVE),
     "create": (ApplyNode, MarkVolumes, *_PROVE),
     "start": (SpareNode, StartNode, *_PROVE),
-    "skip": (MarkVolumes, *_PROVE),
+    "skip": _PROVE,
 }
 
 

@@ -12,6 +12,7 @@ from immtf.errors import PersonNeeded, StalePlan
 from immtf.model.events import PlanJudged, StepFinished, StepStarted
 from immtf.plan.decide import Halt, decide_apply
 from immtf.plan.judge import Refusal, acting, judge_alive, judge_node, refuse
+from immtf.run.gates import ask, check_cancel, spare_questions, wait_for
 from immtf.run.world import zones_of
 
 if TYPE_CHECKING:
@@ -43,12 +44,21 @@ def apply_node(world: World, node: NodeId, patience: Patience) -> tuple[str, boo
         world,
         patience,
         judge=lambda plan: _judge(world, now, plan),
+        ready=lambda plan: _spare_again(world, now, plan, patience),
         targets=now.place.targets,
         where=str(node),
         step="ApplyNode",
     )
     instance = world.layout.nodes[node].instance_id
     return (f"applied: {applied} changes, instance {instance}" if applied else "Terraform wants no change"), bool(applied)
+
+
+def _spare_again(world: World, now: NodeNow, plan: PlanData, patience: Patience) -> None:
+    """Look at the quorum once more before a running instance is changed: the provider may stop and start it for that."""
+    if now.running and any(row.address == now.place.instance for row in acting(plan)):
+        questions = spare_questions(world, now.node)
+        if not all(ask(question).held for question in questions):
+            wait_for(questions, patience, where=str(now.node))
 
 
 def _judge(world: World, now: NodeNow, plan: PlanData) -> list[Refusal]:
@@ -72,6 +82,7 @@ def apply_stage(
     targets: Sequence[str] = (),
 ) -> int:
     """Apply what is no single node's, as `apply_judged`, and tell when it is done."""
+    check_cancel(patience, where)
     start = patience.clock.monotonic()
     applied = apply_judged(world, patience, judge=judge, where=where, step=step, targets=targets)
     if applied:
@@ -87,14 +98,19 @@ def apply_judged(
     where: str,
     step: str,
     targets: Sequence[str] = (),
+    ready: Callable[[PlanData], None] = lambda _plan: None,
 ) -> int:
-    """Plan, judge and apply; return how many rows were changed. Raises `PlanRefused` before anything is applied."""
+    """Plan, judge and apply; return how many rows were changed. Raises `PlanRefused` before anything is applied.
+
+    `ready` is the last look at the world before the judged plan is applied.
+    """
     attempt = 1
     while True:
         saved = world.terraform.plan(targets=targets)
         if not saved.changed:
             return 0
         refuse(judge(saved.data), where)
+        ready(saved.data)
         rows = [f"{row.address}: {'/'.join(row.actions)}" for row in acting(saved.data)]
         patience.emit(PlanJudged(where, step, tuple(rows)))
         patience.emit(StepStarted(where, step, f"apply {len(rows)} changes"))

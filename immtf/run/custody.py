@@ -12,7 +12,7 @@ from immtf.plan.facts import mark_script
 from immtf.run.gates import Question, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from immtf.model.names import NodeId
     from immtf.model.snapshot import NodeNow
@@ -25,21 +25,37 @@ MARK_TIMEOUT_S = 30.0
 
 
 def mark_before(world: World, works: Sequence[NodeWork], patience: Patience) -> None:
-    """Mark what is mounted on running nodes, all of them, before the first is moved.
+    """Mark what is mounted on running nodes, all of them, before the first is moved."""
+    mark_all(world, [work.node for work in works if work.action is not ChangeKind.CREATE], patience)
 
-    So from then on a volume without a mark beside others that have theirs tells that it was lost: some image made a new filesystem.
-    Raises `PersonNeeded` for that, whichever image is wanted now; no later run may bless an emptied volume.
+
+def mark_all(world: World, nodes: Sequence[NodeId], patience: Patience, *, made: Collection[NodeId] = ()) -> None:
+    """Mark every mounted volume that has no mark yet, where that can only mean that none was ever written.
+
+    A volume without a mark beside others that have theirs was emptied: some image made a new filesystem. So it is for a person
+    (`PersonNeeded`), whichever image is wanted now, and also where a node can't be asked for its marks: no later run may bless an
+    emptied volume. Not doubted are nodes that this run `made`, and those that a person accepted by name (`--accept-unmarked`).
     """
-    seen = {work.node: world.node(work.node, facts=True) for work in works if work.action is not ChangeKind.CREATE}
+    seen = {node: world.node(node, facts=True) for node in nodes}
     bare = sorted(node for node, now in seen.items() if any(needs_mark(now, place) for place in now.place.volumes))
-    if bare and any(_carries_mark(now) for now in seen.values()):
+    doubtful = [node for node in bare if node not in made and str(node) not in world.accepted]
+    unasked = [str(node) for node, now in seen.items() if now.facts is None or now.facts.problem]
+    if doubtful and (unasked or any(_carries_mark(now) for now in seen.values())):
+        why = f"and {', '.join(unasked)} can't be asked for theirs" if unasked else "and others have theirs: was it formatted?"
         raise PersonNeeded(
-            "the volume lost its mark, and others have theirs: was it formatted?",
-            where=", ".join(map(str, bare)),
-            next="look at the data on that node, and mend the image if it formats; only if the data are right: `immtf create` marks it",
+            f"the volume lost its mark, {why}",
+            where=", ".join(map(str, doubtful)),
+            next="look at the data on that node, and mend the image if it formats; "
+            f"only if the data are right: --accept-unmarked {doubtful[0]}",
         )
     for node in bare:
         mark_volumes(world, node, patience, wait=False)
+
+
+def await_mounts(world: World, node: NodeId, patience: Patience) -> None:
+    """Wait until a node's volumes are mounted, marked or not."""
+    question = _question(world, node, lambda: judge_custody(world.block.name, world.node(node, facts=True), marked=False))
+    wait_for([question], patience, where=str(node), settling=True)
 
 
 def _carries_mark(now: NodeNow) -> bool:
@@ -53,8 +69,7 @@ def mark_volumes(world: World, node: NodeId, patience: Patience, *, wait: bool) 
     ever marked, prove themselves later, and if not the proof will fail. A mark that contradicts is for a person.
     """
     if wait:
-        question = _question(world, node, lambda: judge_custody(world.block.name, world.node(node, facts=True), marked=False))
-        wait_for([question], patience, where=str(node), settling=True)
+        await_mounts(world, node, patience)
     now = world.node(node, facts=True)
     verdict = judge_custody(world.block.name, now, marked=False)
     if verdict.final:

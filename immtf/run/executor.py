@@ -87,7 +87,7 @@ class Executor:
                 wait_for(spare_questions(self.world, node), self.patience, where=str(node))
                 return "the cluster can spare this node", True
             case MarkVolumes(node):
-                return mark_volumes(self.world, node, self.patience, wait=work.row.action in {"create", "skip"})
+                return mark_volumes(self.world, node, self.patience, wait=work.row.action == "create")
             case HandOver(node):
                 return hand_over(self.world, node, self.patience)
             case StopNode(node):

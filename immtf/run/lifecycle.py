@@ -12,13 +12,13 @@ from immtf.plan.image import called
 from immtf.plan.judge import acting, judge_create, judge_destroy, refuse
 from immtf.plan.upgrade import is_away
 from immtf.run.apply import apply_stage
-from immtf.run.custody import mark_volumes
+from immtf.run.custody import await_mounts, mark_all
 from immtf.run.gates import check_cancel, cluster_questions, wait_for
 from immtf.run.moves import IN_BETWEEN, Limits
 from immtf.run.upgrade import stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from immtf.model.names import NodeId
     from immtf.model.service import ServiceView
@@ -36,6 +36,7 @@ STOP_LIMIT_S = 600.0
 def create(world: World, patience: Patience, ledger: Ledger) -> None:
     """Make what isn't there, wait until every cluster's gates hold, and mark the volumes."""
     world.survey()
+    there = {node for cluster in world.block.clusters for node in world.members(cluster)}
     with stage(patience, "create", "Terraform makes what is not there"):
 
         def judge(plan: PlanData) -> Sequence[Refusal]:
@@ -46,14 +47,15 @@ def create(world: World, patience: Patience, ledger: Ledger) -> None:
         if not applied:
             patience.emit(Noted("info", "everything is there already"))
     with stage(patience, "settle", "every node's volumes, then every gate"):
-        settle(world, patience, ledger)
+        settle(world, patience, ledger, made=[node for node in world.layout.nodes if node not in there])
 
 
-def settle(world: World, patience: Patience, ledger: Ledger) -> None:
-    """Wait until every node's volumes are mounted and marked, and every cluster's gates hold."""
+def settle(world: World, patience: Patience, ledger: Ledger, *, made: Collection[NodeId]) -> None:
+    """Wait until every node's volumes are mounted and marked, and every cluster's gates hold; `made` are the nodes of this run."""
     start = patience.clock.monotonic()
     for node in sorted(world.layout.nodes):
-        mark_volumes(world, node, patience, wait=True)
+        await_mounts(world, node, patience)
+    mark_all(world, sorted(world.layout.nodes), patience, made=made)
     began = patience.clock.monotonic()
     for cluster in world.block.clusters:
         began = wait_for(cluster_questions(world, cluster), patience, where=f"cluster {cluster}", settling=True)
@@ -81,6 +83,7 @@ def destroy(world: World, patience: Patience) -> None:
         saved = world.terraform.plan(destroy=True)
         refuse(judge_destroy(saved.data), f"block {world.block.name}")
         if acting(saved.data) or saved.changed:
+            check_cancel(patience, "destroy")
             world.terraform.apply(saved)
     world.full_plan = None  # what was still to be made is no longer wanted
     left = [item.address for item in world.terraform.state().resources if item.mode == "managed"]
@@ -91,6 +94,7 @@ def destroy(world: World, patience: Patience) -> None:
 
 
 def _stop_all(world: World, patience: Patience) -> None:
+    check_cancel(patience, "destroy")
     start = patience.clock.monotonic()
     asked: set[str] = set()
     pauses = Limits().polls()
@@ -106,7 +110,7 @@ def _stop_all(world: World, patience: Patience) -> None:
         if elapsed > STOP_LIMIT_S:
             raise PersonNeeded(reason, where=f"block {world.block.name}", next="find out why they don't stop, then destroy again")
         patience.emit(StepWaited("", "StopAll", reason, round(elapsed, 3), STOP_LIMIT_S))
-        check_cancel(patience, "destroy", settling=True)
+        check_cancel(patience, "destroy")
         patience.clock.sleep(next(pauses))
 
 

@@ -118,6 +118,7 @@ class Moves:
 
         Where it does not hold, the gate is asked anew: a leader that was just elected knows nobody's health for a moment.
         """
+        check_cancel(self.patience, str(now.node))
         questions = spare_questions(self.world, now.node)
         if not all(ask(question).held for question in questions):
             wait_for(questions, self.patience, where=str(now.node))

@@ -49,7 +49,6 @@ def prepare(
         saved = world.terraform.plan()
         snapshot, parts = world.snapshot(saved.data)
         _refuse_lost_volumes(snapshot)  # first: it is why the plan would make them anew
-        refuse(parts.refusals, f"block {world.block.name}")
         if world.block.clusters and not snapshot.nodes:
             names = ", ".join(cluster.nodes for cluster in world.block.clusters.values())
             raise PersonNeeded(
@@ -57,6 +56,7 @@ def prepare(
                 where=f"block {world.block.name}",
                 next="check `nodes:` in immtf.yaml, or make the environment first with `immtf create`",
             )
+        refuse(parts.refusals, f"block {world.block.name}")
         _refuse_unmade(world)
         return make_plan(world.block, snapshot, image, versions, only=only)
 

@@ -35,7 +35,11 @@ FACTS_TIMEOUT_S = 30.0
 
 @dataclass
 class World:
-    """The ports and the layout of one block. `tags` are those that every instance of this block and environment carries."""
+    """The ports and the layout of one block. `tags` are those that every instance of this block and environment carries.
+
+    Where they don't name the environment, it is the one that all live nodes are tagged with (`environment`). `accepted` are nodes
+    whose volumes a person takes for good although they carry no mark.
+    """
 
     block: Block
     terraform: Terraform
@@ -46,6 +50,8 @@ class World:
     tags: Mapping[str, str] = field(default_factory=dict)
     layout: Layout = field(default_factory=Layout)
     full_plan: PlanData | None = None
+    accepted: frozenset[str] = frozenset()
+    environment: str = ""
 
     def survey(self, plan: PlanData | None = None) -> None:
         """Read the state and lay the nodes out anew. Nodes still to be made are told by the last full plan that was given."""
@@ -65,6 +71,8 @@ class World:
         places = self.layout.nodes.values()
         instances = self.cloud.instances([place.instance_id for place in places if place.instance_id])
         volumes = self.cloud.volumes([volume.volume_id for place in places for volume in place.volumes if volume.volume_id])
+        named = {item.tags.get("immtf:environment", "") for item in instances.values() if item.state not in GONE}
+        self.environment = named.pop() if len(named) == 1 else ""
         return {
             place.node: NodeNow(
                 place=place,
@@ -121,16 +129,22 @@ class World:
     def _with_strays(self, nodes: dict[NodeId, NodeNow]) -> dict[NodeId, NodeNow]:
         """Add to each node the instances tagged as its own that the state doesn't name; one call for all nodes."""
         known = {now.place.instance_id for now in nodes.values()}
-        found = [item for item in (self.cloud.tagged(self.tags) if self.tags and nodes else ()) if item.instance_id not in known]
+        tags = self._own_tags() if nodes else {}
+        found = [item for item in (self.cloud.tagged(tags) if tags else ()) if item.instance_id not in known]
         by_node = {node: tuple(item for item in found if _tagged_as(item, node)) for node in nodes}
         return {node: replace(now, strays=by_node[node]) for node, now in nodes.items()}
 
     def _strays(self, place: NodePlace) -> tuple[Instance, ...]:
-        if not self.tags:
+        tags = self._own_tags()
+        if not tags:
             return ()
-        tags = {**self.tags, "immtf:cluster": place.node.cluster, "immtf:node": place.node.key}
-        found = self.cloud.tagged(tags)
+        found = self.cloud.tagged({**tags, "immtf:cluster": place.node.cluster, "immtf:node": place.node.key})
         return tuple(item for item in found if item.instance_id != place.instance_id and item.state not in GONE)
+
+    def _own_tags(self) -> Mapping[str, str]:
+        """Return the tags of this block's instances in this environment; none where the environment can't be told from any other."""
+        environment = self.tags.get("immtf:environment") or self.environment
+        return {**self.tags, "immtf:environment": environment} if self.tags and environment else {}
 
 
 def _tagged_as(instance: Instance, node: NodeId) -> bool:

@@ -8,6 +8,7 @@ a kill left empty are not built upon. A failed plan is an error and never "chang
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -150,6 +151,11 @@ class TerraformCli:
     def discard(self, saved: SavedPlan) -> None:
         """Remove a plan's file. May be repeated."""
         saved.path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Remove every file of this process from the scratch directory, plans that were only looked at among them."""
+        for path in self._scratch.glob(f"immtf-{os.getpid()}-*"):
+            path.unlink(missing_ok=True)
 
     def state(self) -> StateData:
         """Return the state, sensitive values masked."""

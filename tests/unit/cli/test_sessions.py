@@ -101,7 +101,7 @@ def test_tokens_are_secrets_too(tmp_path: Path, env: dict[str, str], variable: s
 
 def test_a_lease_that_is_held_keeps_changing_commands_out_and_leaves_no_run(tiny: Path, env: dict[str, str]) -> None:
     assert immtf_program("upgrade", "--yes", cwd=tiny, env=env).returncode == 0
-    (lease,) = (tiny / ".immtf" / "leases").iterdir()
+    (lease,) = (Path(env["HOME"]) / ".local" / "state" / "immtf" / "leases").iterdir()
     runs = sorted(path.name for path in (tiny / ".immtf" / "runs").iterdir())
     with lease.open("r+") as held:
         fcntl.flock(held, fcntl.LOCK_EX)

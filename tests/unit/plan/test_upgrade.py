@@ -168,7 +168,7 @@ def test_only_the_chosen_nodes_have_steps() -> None:
         ("untaint", "SpareNode UntaintInstance ApplyNode StartNode ProveVolumes SettleNode"),
         ("create", "ApplyNode MarkVolumes ProveVolumes SettleNode"),
         ("start", "SpareNode StartNode ProveVolumes SettleNode"),
-        ("skip", "MarkVolumes ProveVolumes SettleNode"),
+        ("skip", "ProveVolumes SettleNode"),
     ],
 )
 def test_the_steps_of_an_action(action: str, names: str) -> None:

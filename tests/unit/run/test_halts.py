@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from immtf.errors import CloudFailed, GateFailed, ImmtfError, Interrupted, PersonNeeded, StalePlan
-from tests.fakes.calls import Fault
+from tests.fakes.calls import Crash, Fault
 from tests.fakes.simulation import NEW, OLD
 from tests.fakes.world import at_target, make_scene
 
@@ -135,3 +135,17 @@ def test_an_answer_that_is_an_error_is_never_a_fact(when: str) -> None:
     ended = scene.converge()
     assert all(isinstance(error, ImmtfError) for error in ended)
     assert scene.faults() == []
+
+
+def test_a_run_killed_before_the_emptied_volume_was_looked_at_does_not_bless_it_either() -> None:
+    """F21: the next run finds the node at its target, still booting; it is proven, never marked."""
+    scene = make_scene(3)
+    scene.sim.images[NEW] = "formats"
+    scene.sim.calls.faults = [Fault(Crash(), "terraform.apply", when="after")]
+    with pytest.raises(Crash):
+        scene.upgrade()
+    scene.sim.calls.revive()
+    for _ in range(2):
+        with pytest.raises((GateFailed, PersonNeeded), match="mark"):
+            scene.upgrade()
+    assert sum(scene.rolled().values()) == 1

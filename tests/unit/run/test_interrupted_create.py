@@ -63,14 +63,19 @@ def test_no_upgrade_goes_on_with_it_where_nothing_serves(nth: int) -> None:
     assert scene.sim.calls.count("terraform.apply") == 1
 
 
-def test_an_upgrade_sends_back_to_the_create_that_was_not_finished() -> None:
-    """One node lacks its attachment only. Its volume is blank: an upgrade can't tell that from one that was emptied; `create` may."""
+def test_a_blank_volume_beside_marked_ones_has_to_be_accepted_by_name() -> None:
+    """One node lacks its attachment only. Its volume is blank: nobody can tell that from one that was emptied."""
     scene = interrupted(PARTS[-1], "before")
     with pytest.raises(GateFailed, match="no mark"):
         scene.upgrade()
     with pytest.raises(PersonNeeded, match="lost its mark") as told:
         scene.upgrade()
-    assert "`immtf create`" in told.value.next
-    create(scene.world(), scene.patience(), Ledger(0.0))
+    node = told.value.where
+    assert told.value.next.endswith(f"--accept-unmarked {node}")
+    with pytest.raises(PersonNeeded, match="lost its mark"):
+        create(scene.world(), scene.patience(), Ledger(0.0))
+    world = scene.world()
+    world.accepted = frozenset({node})
+    create(world, scene.patience(), Ledger(0.0))
     scene.first = {item.node: (item.volume_id, item.filesystem) for item in scene.sim.volumes.values()}
     assert scene.faults() == []

@@ -77,12 +77,12 @@ def test_volumes_without_marks_are_marked_before_anything_moves() -> None:
 
 
 def test_a_volume_without_a_mark_on_a_node_that_can_not_be_asked_is_for_a_person() -> None:
-    """Nobody can say whether it was formatted on the way: unknown is not taken for good."""
+    """Nobody can say whether it was formatted on the way: unknown is not taken for good, and nothing is touched."""
     scene = make_scene(3, marked=False)
     FLAWS["detached"](scene, "b")
-    with pytest.raises(PersonNeeded, match="lost its mark"):
+    with pytest.raises(PersonNeeded, match="server/b can't be asked"):
         scene.converge()
-    assert scene.rolled() == {"a": 0, "b": 1, "c": 0}
+    assert scene.rolled() == {"a": 0, "b": 0, "c": 0}
 
 
 def test_shared_changes_are_a_stage_of_their_own() -> None:
