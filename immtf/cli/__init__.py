@@ -19,7 +19,8 @@ from immtf.errors import ExitCode, ImmtfError
 
 EPILOG = (
     "Exit codes: 0 done or nothing to do, 1 error, 2 usage, 10 changes are pending, 20 a gate failed, 21 paused (reserved), "
-    "22 another run holds the lease, 23 the lease was lost (reserved), 24 a person is needed, 30 versions can't be resolved, 130 interrupted."
+    "22 another run holds the lease, 23 the lease was lost (reserved), 24 a person is needed, 30 versions can't be resolved, "
+    "130 interrupted."
 )
 
 
