@@ -48,15 +48,15 @@ def ask(question: Question) -> Verdict:
 def spare_questions(world: World, node: NodeId) -> list[Question]:
     """Return what has to hold before a node is taken away: all others are whole, and quorum is left.
 
-    Where the service tells its own quorum, `mounted` is not asked of the others again: each was proven when it was looked at itself,
-    and asking every instance before each node would make a large cluster's upgrade quadratic.
+    Where the service tells its own quorum, that is asked. The other gates are a node's own: they are asked of it when it is back, and
+    may hold of the new version only.
     """
     cluster = world.cluster(node)
     gate = consul_gate(cluster)
+    if gate:
+        return [_question(gate, "", lambda: _spare(world, gate, node))]
     others = [other for other in world.members(cluster.name) if other != node]
-    left_out = (ConsulGate, MountedGate) if gate else ()
-    questions = [_node_question(world, item, other) for other in others for item in cluster.gates if not isinstance(item, left_out)]
-    return [_question(gate, "", lambda: _spare(world, gate, node)), *questions] if gate else questions
+    return [_node_question(world, item, other) for other in others for item in cluster.gates]
 
 
 def settle_questions(world: World, node: NodeId) -> list[Question]:
