@@ -6,6 +6,7 @@ only those may be destroyed without typing the block's name.
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -31,12 +32,15 @@ def terraform_program() -> str:
     return named or next((name for name in ("terraform", "tofu") if shutil.which(name)), "terraform")
 
 
-def aws_target(options: Options, *, test: bool) -> Target:
-    """Return the target on AWS: a new test environment, the kept one that is named, or the block's own."""
+def aws_target(options: Options, *, test: bool, makes: bool) -> Target:
+    """Return the target on AWS: a new test environment, the kept one that is named, or the block's own.
+
+    Only a command that `makes` environments may name one that isn't there: a mistyped name must not be taken for an empty one.
+    """
     if options.environment is not None:
-        return _kept(options, options.environment, test=test)
+        return _kept(options, options.environment, test=test, makes=makes)
     if test:
-        return _kept(options, new_name(), test=True)
+        return _kept(options, new_name(), test=True, makes=True)
     return Target(
         cloud="aws",
         environment="default",
@@ -53,10 +57,12 @@ def new_name() -> str:
     return f"t-{secrets.token_hex(4)}"
 
 
-def _kept(options: Options, name: str, *, test: bool) -> Target:
+def _kept(options: Options, name: str, *, test: bool, makes: bool) -> Target:
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} can't be the name of an environment", next="use small letters, digits and dashes")
     directory = (options.home / "environments" / name).resolve()
+    if not makes and not directory.is_dir():
+        raise UsageError(f"there is no environment {name}", where=str(directory.parent), next=_those_there(directory.parent, name))
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Target(
         cloud="aws",
@@ -69,6 +75,15 @@ def _kept(options: Options, name: str, *, test: bool) -> Target:
         override={"terraform": {"backend": {"local": {"path": str(directory / "terraform.tfstate")}}}},
         flags=f"{options.block} --environment {name}",
     )
+
+
+def _those_there(environments: Path, name: str) -> str:
+    """Return what to do about a name that isn't there: the one probably meant, or all that are."""
+    there = sorted(entry.name for entry in environments.iterdir() if entry.is_dir()) if environments.is_dir() else []
+    near = difflib.get_close_matches(name, there, n=1)
+    if near:
+        return f"did you mean --environment {near[0]}?"
+    return f"those there: {', '.join(there)}" if there else "none is kept here: is --home right? `immtf create` makes one"
 
 
 def _is_test(record: Path, *, test: bool) -> bool:

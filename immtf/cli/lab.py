@@ -12,7 +12,7 @@ from immtf.cli.options import HOME, OUTPUT, option
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAME = option("--name", default="default", help="Which lab.")
+NAME = option("--name", default="default", variable="IMMTF_LAB_NAME", help="Which lab.")
 
 
 @click.group()
@@ -23,7 +23,7 @@ def lab() -> None:
 @lab.command()
 @NAME
 @HOME
-@option("--delays", type=click.Choice(["none", "aws"]), default="none", help="How long the lab's cloud takes for what it does.")
+@option("--delays", variable="IMMTF_LAB_DELAYS", type=click.Choice(["none", "aws"]), default="none", help="How long the lab's cloud takes for what it does.")
 def up(name: str, home: Path, delays: str) -> None:
     """Start the lab, or find it running. What a dead one left is cleared first."""
     from immtf.cli.place import start_lab
@@ -47,7 +47,7 @@ def down(name: str, home: Path) -> None:
 @lab.command()
 @HOME
 @OUTPUT
-@option("--name", help="Which lab; without it every one that is found.")
+@option("--name", variable="IMMTF_LAB_NAME", help="Which lab; without it every one that is found.")
 def status(name: str | None, home: Path, output: str) -> None:
     """Show what really runs: instances, their volumes and services."""
     from immtf.cli.place import lab_directory

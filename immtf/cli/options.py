@@ -80,11 +80,11 @@ def _variable_file(path: Path) -> dict[str, Any]:
     return found
 
 
-def option(*names: str, **settings: Any) -> Callable[[F], F]:
-    """Return a click option with its environment variable, which is shown in the help."""
+def option(*names: str, variable: str = "", **settings: Any) -> Callable[[F], F]:
+    """Return a click option with its environment variable, which is shown in the help; `variable` where it isn't the option's name."""
     long = next(name for name in names if name.startswith("--")).split("/")[0]
-    variable = "IMMTF_" + long.removeprefix("--").replace("-", "_").upper()
-    return click.option(*names, envvar=variable, show_envvar=True, **settings)
+    named = variable or "IMMTF_" + long.removeprefix("--").replace("-", "_").upper()
+    return click.option(*names, envvar=named, show_envvar=True, **settings)
 
 
 BLOCK = click.argument("block", type=click.Path(path_type=Path, exists=False), default=".", envvar="IMMTF_BLOCK")

@@ -30,13 +30,18 @@ DEFAULT_LAB = "default"
 
 
 @contextmanager
-def place_for(block: Block, options: Options, *, test: bool, also: Sequence[Block] = ()) -> Iterator[Target]:
-    """Give the target of a command; what was made for a test alone is gone afterwards. `also` are blocks whose images are wanted too."""
+def place_for(block: Block, options: Options, *, test: bool, makes: bool, also: Sequence[Block] = ()) -> Iterator[Target]:
+    """Give the target of a command; what was made for a test alone is gone afterwards.
+
+    `makes`: the command may make an environment. `also` are blocks whose images are wanted too.
+    """
+    if options.lab and options.environment is not None:
+        raise UsageError("--environment is for AWS; a lab has one environment a block", next="name a lab of its own instead: --lab-name NAME")
     if options.lab:
         with _lab_for([block, *also], options, test=test) as target:
             yield target
     else:
-        yield aws_target(options, test=test)
+        yield aws_target(options, test=test, makes=makes)
 
 
 @contextmanager

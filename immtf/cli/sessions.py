@@ -49,7 +49,7 @@ def run(command: str, options: Options, body: Callable[[Session], Outcome], *, t
     run_id = new_run_id()
     with ExitStack() as stack:
         signals = stack.enter_context(Signals().caught())
-        target = stack.enter_context(place_for(block, options, test=test, also=also))
+        target = stack.enter_context(place_for(block, options, test=test, makes=test or command == "create", also=also))
         secrets = _secrets(block, target.process)
         if command in CHANGING:  # before the journal: a run that was not let in leaves none
             holder = {"run": run_id, "command": command, "pid": str(os.getpid()), "since": f"{now():%Y-%m-%d %H:%M:%S} UTC"}

@@ -43,17 +43,23 @@ clusters:
         (("test-upgrade", "tiny"), "there is no terminal to ask at"),
         (("test-upgrade", "tiny", "--yes", "--from", "./nowhere"), "nowhere"),
         (("test-upgrade", "tiny", "--yes", "--from", "git:v1"), ""),
+        (("plan", "tiny", "--environment", "stagign"), "did you mean --environment staging?"),
+        (("destroy", "tiny", "--environment", "production", "--yes"), "those there: staging"),
+        (("status", "tiny", "--environment", "Up"), "small letters"),
+        (("plan", "tiny", "--lab", "--environment", "staging"), "--lab-name"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "-",
 )
 def test_a_mistake_on_the_command_line(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
     make_tiny(tmp_path / "tiny")
+    (tmp_path / ".immtf/environments/staging").mkdir(parents=True)
     env = environment(tmp_path, **({"PATH": "/usr/bin:/bin"} if "git:v1" in arguments else {}))
     done = immtf_program(*arguments, cwd=tmp_path, env=env)
     assert done.returncode == 2, done.stderr
     assert told in done.stderr
     assert (done.stdout, "Traceback" in done.stderr) == ("", False)
     assert not (tmp_path / ".immtf" / "runs").exists()
+    assert [entry.name for entry in (tmp_path / ".immtf/environments").iterdir()] == ["staging"], "a name that isn't there stays so"
 
 
 def test_without_a_command_the_help_is_shown(tmp_path: Path) -> None:
