@@ -55,7 +55,15 @@ class ToolMissing(ImmtfError):
 
 
 class TerraformFailed(ImmtfError):
-    """Terraform ended with an error, or not within its time; nothing is read into its exit code but that."""
+    """Terraform ended with an error, or not within its time; nothing is read into its exit code but that.
+
+    `code` is the cloud's own word where it was the cloud that refused what Terraform asked for, "" elsewhere.
+    """
+
+    def __init__(self, what: str, *, code: str = "", where: str = "", next: str = "") -> None:  # noqa: A002 - as above
+        """Keep the cloud's code beside the fields."""
+        super().__init__(what, where=where, next=next)
+        self.code = code
 
 
 class StalePlan(TerraformFailed):
@@ -69,6 +77,18 @@ class CloudFailed(ImmtfError):
         """Keep the API's code beside the fields."""
         super().__init__(what, where=where, next=next)
         self.code = code
+
+
+class CredentialsRefused(CloudFailed):
+    """The cloud takes no call with the credentials that are there: none, expired, or not good. Waiting doesn't mend it."""
+
+    exit_code = ExitCode.PERSON_NEEDED
+
+
+class NoRoom(TerraformFailed):
+    """The cloud had no place for a node's instance, volume or address, asked several times; the node waits with its volume kept."""
+
+    exit_code = ExitCode.PERSON_NEEDED
 
 
 class GuestFailed(ImmtfError):
@@ -91,10 +111,20 @@ class GateFailed(ImmtfError):
     exit_code = ExitCode.GATE_FAILED
 
 
+class OthersFailed(GateFailed):
+    """Another node went down while one was waited for: that one is not to be judged by it, nor touched before the other is mended."""
+
+
 class LeaseHeld(ImmtfError):
     """Another run holds the lease of this block."""
 
     exit_code = ExitCode.LEASE_HELD
+
+
+class LeaseLost(ImmtfError):
+    """The lease of this block is no longer this run's: it makes no further change."""
+
+    exit_code = ExitCode.LEASE_LOST
 
 
 class PersonNeeded(ImmtfError):

@@ -1,7 +1,8 @@
 """boto3, set up in one place: sessions, retries, time limits, a count of calls, and AWS's errors as ours.
 
-Throttling is retried by botocore (standard mode: exponential back-off with jitter) and, when that is used up, is an error like
-any other: it is never read as "not found".
+Throttling, the API's own faults and lost connections are retried by botocore (standard mode: exponential back-off with jitter, ten
+attempts, about a minute). When that is used up they are an error that says so: it is never read as "not found". Credentials that are
+refused are an error of their own, which nobody waits on.
 """
 
 from __future__ import annotations
@@ -9,13 +10,17 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.exceptions
+import botocore.session
 from botocore.config import Config
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 
-from immtf.errors import CloudFailed
+from immtf.errors import CloudFailed, CredentialsRefused
+from immtf.plan.faults import UNREACHABLE, Fault, fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,14 +36,18 @@ _CREDENTIALS = (
     botocore.exceptions.ProfileNotFound,
     botocore.exceptions.SSOError,
 )
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "AuthFailure", "UnrecognizedClientException"})
+_LOST = (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError)
+_AGAIN = "then run the same command again: it goes on from what it finds"
+_RENEW = f"renew the credentials (a profile's, a role's or those in the environment); {_AGAIN}"
+_LATER = f"wait some minutes; {_AGAIN}"
 
 
 @dataclass
 class Aws:
     """A session with one account and region; endpoint and keys where it is the lab's, which no proxy stands in front of.
 
-    `attempts` is how often a call is made before throttling or a broken connection is an error.
+    `attempts` is how often a call is made before throttling or a broken connection is an error. `role` are AssumeRole's arguments
+    where a role is assumed first, from STS at `sts_endpoint`.
     """
 
     region: str | None = None
@@ -47,6 +56,10 @@ class Aws:
     secret_key: str | None = None
     attempts: int = ATTEMPTS
     calls: Counter[str] = field(default_factory=Counter)
+    session_token: str | None = None
+    profile: str | None = None
+    role: Mapping[str, str] = field(default_factory=dict)
+    sts_endpoint: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Aws:
@@ -59,8 +72,8 @@ class Aws:
             secret_key=environment.get("AWS_SECRET_ACCESS_KEY") if lab else None,
         )
 
-    def client(self, service: str) -> Any:
-        """Return a client of a service; every call it makes is counted by `service:Action`."""
+    def client(self, service: str, settings: Config | None = None) -> Any:
+        """Return a client of a service, with `settings` over the usual ones; every call it makes is counted by `service:Action`."""
         config = Config(
             retries={"mode": "standard", "total_max_attempts": self.attempts},
             connect_timeout=CONNECT_TIMEOUT_S,
@@ -68,10 +81,29 @@ class Aws:
             proxies={} if self.endpoint else None,
         )
         with translated(f"aws {service}"):
-            session: Any = boto3.Session(self.access_key, self.secret_key, region_name=self.region)
-            client = session.client(service, endpoint_url=self.endpoint, config=config)
+            client = self._session().client(service, endpoint_url=self.endpoint, config=config.merge(settings) if settings else config)
         client.meta.events.register("before-send", self._count)
         return client
+
+    def _session(self) -> Any:
+        keys = (self.access_key, self.secret_key, self.session_token)
+        session: Any = boto3.Session(*keys, region_name=self.region, profile_name=self.profile)
+        return self._assumed(session) if self.role else session
+
+    def _assumed(self, session: Any) -> Any:
+        """Return a session in the role, whose credentials are fetched when they are needed and again before they expire."""
+        arguments, own = dict(self.role), session.get_credentials()
+        if own is None:
+            raise botocore.exceptions.NoCredentialsError
+        fetcher = AssumeRoleCredentialFetcher(
+            client_creator=partial(session._session.create_client, endpoint_url=self.sts_endpoint),  # noqa: SLF001 - boto3 offers no other way
+            source_credentials=own,
+            role_arn=arguments.pop("RoleArn"),
+            extra_args=arguments,
+        )
+        inner: Any = botocore.session.get_session()
+        inner._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")  # noqa: SLF001 - as above
+        return boto3.Session(botocore_session=inner, region_name=self.region)
 
     def _count(self, event_name: str, **_arguments: Any) -> None:
         """Count one request on its way; `event_name` is `before-send.<service>.<operation>`."""
@@ -89,8 +121,25 @@ def translated(where: str) -> Iterator[None]:
     except botocore.exceptions.NoRegionError as error:
         raise CloudFailed("no AWS region is set", code="NoRegion", where=where, next="set AWS_REGION, or use --lab") from error
     except botocore.exceptions.ClientError as error:
-        code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
-        next_act = "renew the credentials, then run the same command again: it goes on from what it finds" if code in _EXPIRED else ""
-        raise CloudFailed(f"{error.operation_name}: {code}: {message}", code=code, where=where, next=next_act) from error
+        raise _refused(error, where) from error
+    except _LOST as error:
+        next_act = f"look at the network; {_LATER}"
+        raise CloudFailed(f"the API could not be reached: {error}", code=UNREACHABLE, where=where, next=next_act) from error
     except botocore.exceptions.BotoCoreError as error:
         raise CloudFailed(f"the API could not be reached: {error}", where=where, next="look at the network, then run it again") from error
+
+
+def _refused(error: botocore.exceptions.ClientError, where: str) -> CloudFailed:
+    """Return what an answer with an error means, with AWS's own code and words."""
+    code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+    tries = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0) + 1
+    said = f"{error.operation_name}: {code}: {message}"
+    match fault_of(code):
+        case Fault.CREDENTIALS:
+            return CredentialsRefused(f"the credentials expired or are not good: {said}", code=code, where=where, next=_RENEW)
+        case Fault.THROTTLED:
+            return CloudFailed(f"AWS throttles this account's calls, {tries} times in a row: {said}", code=code, where=where, next=_LATER)
+        case Fault.BROKEN:
+            return CloudFailed(f"AWS has a fault of its own, {tries} times in a row: {said}", code=code, where=where, next=_LATER)
+        case _:
+            return CloudFailed(said, code=code, where=where)

@@ -21,6 +21,7 @@ class Signals:
     def __init__(self) -> None:
         """Begin with no request."""
         self.count = 0
+        self.signal: signal.Signals | None = None  # the last one, None where a person asked in another way
         self._listeners: list[Callable[[int], None]] = []
 
     def is_set(self) -> bool:
@@ -28,6 +29,10 @@ class Signals:
 
     def is_urgent(self) -> bool:
         return self.count >= URGENT
+
+    def is_pause(self) -> bool:
+        """Return whether the run was asked to end by the machine it runs on (`docker stop`, a shutdown), and may do so in good order."""
+        return self.signal in {signal.SIGTERM, signal.SIGHUP} and not self.is_urgent()
 
     def on_request(self, listener: Callable[[int], None]) -> None:
         """Have a listener told the number of each request; it runs inside a signal handler."""
@@ -40,7 +45,9 @@ class Signals:
             listener(self.count)
 
     def reset(self) -> None:
-        """Forget what was asked, so that cleaning up can go on and be interrupted anew."""
+        """Forget what was asked, so that cleaning up can go on and be interrupted anew; how it was asked is kept for the exit code."""
+        if self.is_urgent():
+            self.signal = None  # it was no pause, and won't be one for having been forgotten
         self.count = 0
 
     def wait(self, seconds: float) -> None:
@@ -56,7 +63,8 @@ class Signals:
     def caught(self) -> Iterator[Signals]:
         """Take SIGINT, SIGTERM and SIGHUP as requests while the body runs."""
 
-        def handle(_number: int, _frame: FrameType | None) -> None:
+        def handle(number: int, _frame: FrameType | None) -> None:
+            self.signal = signal.Signals(number)
             self.request()
 
         wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

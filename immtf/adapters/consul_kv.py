@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import consul
-
-from immtf.adapters.consul import FAILURES, speak_as
+from immtf.adapters.consul_client import FAILURES, access, client
 from immtf.errors import CloudFailed
 
 if TYPE_CHECKING:
@@ -22,38 +20,36 @@ class ConsulKv:
     """Consul's KV over these addresses; not for two threads at once."""
 
     def __init__(self, gate: ConsulGate, addresses: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Make one client a server; connections are kept open between calls."""
-        verify = environment.get("CONSUL_CACERT") or True
-        token = environment.get(gate.token_env or "CONSUL_HTTP_TOKEN")
-        self._clients: list[Any] = [
-            consul.Consul(host=host, port=gate.port, scheme=gate.scheme, verify=verify, connections_timeout=TIMEOUT_S) for host in addresses
-        ]
-        for client in self._clients:
-            speak_as(client, token)
+        """Make one client a server. Raises `CloudFailed` where a file of TLS can't be used."""
+        try:
+            means = access(gate, environment)
+        except OSError as error:
+            raise CloudFailed(str(error), where="consul") from error
+        self._clients: list[tuple[str, Any]] = [(host, client(gate, host, means, lambda: TIMEOUT_S)) for host in addresses]
 
     def put(self, key: str, value: str) -> bool:
         try:
-            return bool(self._any(lambda client: client.kv.put(key, value)))
+            return self._any(lambda api: api.kv.put(key, value)) is True
         except CloudFailed:
             return False
 
     def get(self, key: str) -> str | None:
-        return self._any(lambda client: _text(client.kv.get(key, consistency="consistent")[1]))
+        return self._any(lambda api: _text(api.kv.get(key, consistency="consistent")[1]))
 
     def get_all(self, prefix: str) -> Mapping[str, str]:
-        return self._any(lambda client: _texts(client.kv.get(prefix, recurse=True, consistency="consistent")[1]))
+        return self._any(lambda api: _texts(api.kv.get(prefix, recurse=True, consistency="consistent")[1]))
 
     def _any(self, call: Callable[[Any], T]) -> T:
         """Make the call on the first server that takes it, and keep that one in front."""
         problems = []
-        for client in list(self._clients):
+        for host, api in list(self._clients):
             try:
-                result = call(client)
+                result = call(api)
             except FAILURES as error:
-                problems.append(f"{client.http.host}: {type(error).__name__}")
+                problems.append(f"{host}: {type(error).__name__}")
                 continue
-            self._clients.remove(client)
-            self._clients.insert(0, client)
+            self._clients.remove((host, api))
+            self._clients.insert(0, (host, api))
             return result
         raise CloudFailed(f"no server answers ({'; '.join(problems)})", where="consul")
 

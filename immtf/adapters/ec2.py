@@ -1,4 +1,4 @@
-"""The `Cloud` port over EC2: reads as data, and the three calls that change something: stop, start, detach.
+"""The `Cloud` port over EC2: reads as data, and the calls that change something: stop, start, detach, and those on snapshots.
 
 Reads filter by id instead of naming ids, so that an id that doesn't exist is absent from the answer and not an error for all of
 them. A filter takes 200 values at most (EC2's quota), so longer lists are asked for in parts.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from immtf.adapters.aws import translated
-from immtf.model.cloud import Attachment, Instance, Volume
+from immtf.model.cloud import Attachment, Instance, Volume, VolumeSnapshot
 from immtf.plan.image import Image
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from immtf.adapters.aws import Aws
 
 FILTER_VALUES = 200
+CHANGING = ["modifying", "optimizing"]
 ALIVE = ["pending", "running", "stopping", "stopped"]
 
 
@@ -42,6 +43,12 @@ class Ec2:
                 found[row["VolumeId"]] = _volume(row)
         return found
 
+    def holder(self, address: str, subnet_id: str) -> str:
+        filters = [{"Name": "addresses.private-ip-address", "Values": [address]}]
+        filters += [{"Name": "subnet-id", "Values": [subnet_id]}] if subnet_id else []
+        rows = self._pages("describe_network_interfaces", "NetworkInterfaces", Filters=filters)
+        return ", ".join(_interface(row) for row in rows) if address else ""
+
     def stop(self, instance_id: str) -> None:
         with translated(f"ec2 {instance_id}"):
             self._client.stop_instances(InstanceIds=[instance_id])
@@ -54,13 +61,38 @@ class Ec2:
         with translated(f"ec2 {volume_id}"):
             self._client.detach_volume(VolumeId=volume_id, InstanceId=instance_id)
 
+    def modifications(self, ids: Collection[str]) -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        for part in _parts(ids):
+            filters = [{"Name": "volume-id", "Values": part}, {"Name": "modification-state", "Values": CHANGING}]
+            for row in self._pages("describe_volumes_modifications", "VolumesModifications", Filters=filters):
+                found[row["VolumeId"]] = row["ModificationState"]
+        return found
+
+    def snapshot(self, volume_id: str, tags: Mapping[str, str]) -> VolumeSnapshot:
+        listed = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+        with translated(f"ec2 {volume_id}"):
+            row = self._client.create_snapshot(
+                VolumeId=volume_id,
+                Description=f"{volume_id}, taken by immtf",
+                TagSpecifications=[{"ResourceType": "snapshot", "Tags": listed}],
+            )
+        return _snapshot(row)
+
+    def snapshots(self, tags: Mapping[str, str]) -> tuple[VolumeSnapshot, ...]:
+        filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in sorted(tags.items())]
+        return tuple(_snapshot(row) for row in self._pages("describe_snapshots", "Snapshots", OwnerIds=["self"], Filters=filters))
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        with translated(f"ec2 {snapshot_id}"):
+            self._client.delete_snapshot(SnapshotId=snapshot_id)
+
     def images(self, family: str) -> tuple[Image, ...]:
         """Return this account's images of a family, as their tags tell."""
         filters = [{"Name": "tag:immtf:family", "Values": [family]}]
         return tuple(_image(row) for row in self._pages("describe_images", "Images", Owners=["self"], Filters=filters))
 
     def image(self, image_id: str) -> Image | None:
-        """Return one image, or None where this account doesn't see it."""
         filters = [{"Name": "image-id", "Values": [image_id]}]
         return next((_image(row) for row in self._pages("describe_images", "Images", Filters=filters)), None)
 
@@ -93,7 +125,13 @@ def _instance(row: Mapping[str, Any]) -> Instance:
         zone=row["Placement"]["AvailabilityZone"],
         address=row.get("PrivateIpAddress", ""),
         tags=_tags(row),
+        launched=row["LaunchTime"].timestamp(),
+        architecture=row.get("Architecture", ""),
     )
+
+
+def _snapshot(row: Mapping[str, Any]) -> VolumeSnapshot:
+    return VolumeSnapshot(row["SnapshotId"], row["VolumeId"], row["State"], row["StartTime"].timestamp(), _tags(row))
 
 
 def _volume(row: Mapping[str, Any]) -> Volume:
@@ -102,7 +140,14 @@ def _volume(row: Mapping[str, Any]) -> Volume:
         for tie in row.get("Attachments", ())
         if tie["State"] != "detached"
     )
-    return Volume(row["VolumeId"], row["State"], row["AvailabilityZone"], int(row["Size"]), ties)
+    return Volume(row["VolumeId"], row["State"], row["AvailabilityZone"], int(row["Size"]), ties, row.get("VolumeType", ""))
+
+
+def _interface(row: Mapping[str, Any]) -> str:
+    """Say whose a network interface is: an instance's, or what its description tells."""
+    owner = row.get("Attachment", {}).get("InstanceId", "")
+    told = f"of {owner}" if owner else row.get("Description") or "of no instance"
+    return f"interface {row['NetworkInterfaceId']} {told} ({row['Status']})"
 
 
 def _image(row: Mapping[str, Any]) -> Image:
@@ -114,5 +159,6 @@ def _image(row: Mapping[str, Any]) -> Image:
         created=row.get("CreationDate", ""),
         state=row.get("State", ""),
         architecture=row.get("Architecture", ""),
+        root=row.get("RootDeviceType", ""),
         tags=tags,
     )

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from immtf.model.events import NodeRow
     from immtf.run.world import World
 
-_COMMAND = re.compile(r"`immtf (plan|create|upgrade|destroy|status)`")
+READS = frozenset({"plan", "status", "doctor"})  # they end well whatever another run left
+_COMMAND = re.compile(
+    r"`immtf (plan|create|upgrade|destroy|status|rollback|doctor|repair|unlock|again)"
+    r"( --(?:node|image)[ =][^`]+| --force)?`"
+)
+SAME_AGAIN = "run the same command again"  # as adapters say it, who don't know which command runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +45,28 @@ def run_to_end(session: Session, command: str, body: Callable[[], Outcome]) -> E
     session.tell(RunStarted(command, block.name, block.version, target.environment, target.cloud, _who(session)))
     try:
         outcome = body()
+        session.confirm_leases()
     except ImmtfError as error:
-        _halt(session, error)
-        outcome = Outcome("interrupted" if isinstance(error, Interrupted) else "halted", error.exit_code)
+        outcome = _ended_by(error, session)
+        _halt(session, error, outcome.exit_code)
     except Exception as error:
-        _halt(session, ImmtfError(f"a fault in immtf itself: {type(error).__name__}: {error}", next="report it with the run's journal"))
+        _halt(
+            session,
+            ImmtfError(f"a fault in immtf itself: {type(error).__name__}: {error}", next="report it with the run's journal"),
+            ExitCode.ERROR,
+        )
         _finish(session, Outcome("failed", ExitCode.ERROR))
         raise
+    session.ended_well = outcome.exit_code is ExitCode.DONE and command not in READS
     _finish(session, outcome)
     return outcome.exit_code
+
+
+def _ended_by(error: ImmtfError, session: Session) -> Outcome:
+    """Return the outcome of an error. A run that the machine asked to end, and that did so in good order, is only paused."""
+    if not isinstance(error, Interrupted):
+        return Outcome("halted", error.exit_code)
+    return Outcome("paused", ExitCode.PAUSED) if session.signals.is_pause() else Outcome("interrupted", error.exit_code)
 
 
 def _who(session: Session) -> str:
@@ -56,13 +74,19 @@ def _who(session: Session) -> str:
     return f"{process.get('USER') or process.get('LOGNAME') or 'unknown'}@{process.get('HOSTNAME') or 'this machine'}"
 
 
-def _halt(session: Session, error: ImmtfError) -> None:
+def _halt(session: Session, error: ImmtfError, code: ExitCode) -> None:
     """Tell the halt with the cluster's state as far as it can be observed, what is safe, and the exact next command."""
-    session.tell(RunHalted(error.what, error.where, spelled(_safe(session), session), spelled(error.next, session), int(error.exit_code)))
+    safe = spelled(_safe(session) + _kept(session), session)
+    session.tell(RunHalted(error.what, error.where, safe, spelled(error.next, session), int(code)))
+
+
+def _kept(session: Session) -> str:
+    """Name the copy of the state from before the last apply, for whoever has to repair it; it stays as this run didn't end well."""
+    return f"; the state from before the last apply is kept in {session.state_copy}" if session.state_copy else ""
 
 
 def spelled(text: str, session: Session) -> str:
-    """Return the text with each command in it (`immtf upgrade`) spelled out for this block, place and run.
+    """Return the text with each command in it (`immtf upgrade`) spelled out for this block, place and run; `immtf again` is the run's own.
 
     The run's own command comes with all its options. In a test that is the test itself: its environment is gone afterwards.
     """
@@ -71,10 +95,12 @@ def spelled(text: str, session: Session) -> str:
     def spell(found: re.Match[str]) -> str:
         if not session.again or not own:
             return found[0]
-        same = found[1] == own[0] or own[0].startswith("test-")
-        return f"`{session.again}`" if same else f"`immtf {found[1]} {session.target.flags}`"
+        same = (found[1] == own[0] and not found[2]) or own[0].startswith("test-") or found[1] == "again"
+        more = f" {session.elsewhere}" if session.elsewhere else ""
+        return f"`{session.again}`" if same else f"`immtf {found[1]} {session.target.flags}{found[2] or ''}{more}`"
 
-    return _COMMAND.sub(spell, text)
+    exact = f"run `{session.again}` again" if session.again else SAME_AGAIN
+    return _COMMAND.sub(spell, text).replace(SAME_AGAIN, exact)
 
 
 def _safe(session: Session) -> str:
@@ -94,11 +120,17 @@ def _safe(session: Session) -> str:
         away = [node for node, now in made.items() if is_away(now, NodeChange(ChangeKind.NONE))]
         unwell = [row.node for row in rows if row.node in made and row.node not in away and _is_unwell(row)]
     except ImmtfError as error:
-        return f"the state of the nodes could not be observed: {error.what}"
+        return f"the state of the nodes could not be observed: {error.what}{_last_seen(session)}"
     except Exception as error:  # noqa: BLE001 - a second fault must not hide the first, nor the run's last event
         return f"the state of the nodes could not be observed: {type(error).__name__}: {error}"
     kept = all(volume is not None for node in away for volume in made[node].volumes.values())
     return _sentence(len(made), away, unwell, kept=kept)
+
+
+def _last_seen(session: Session) -> str:
+    """Say what the run itself knows of its nodes where nobody can be asked: which it had taken away, and that it does nothing more."""
+    away = ", ".join(sorted(session.ledger.gone_since))
+    return f"; when last seen {away} was away, its volumes as they were; no other node is touched" if away else "; nothing more is touched"
 
 
 def _sentence(total: int, away: Sequence[str], unwell: Sequence[str], *, kept: bool) -> str:
@@ -125,6 +157,7 @@ def _survey(world: World) -> None:
 
 
 def _finish(session: Session, outcome: Outcome) -> None:
+    session.release()  # before the last event: it may have something to tell
     ledger = session.ledger
     duration = session.clock.monotonic() - ledger.started
     terraform = session.terraform_s

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from immtf.errors import UsageError, VersionsUnresolved
+from immtf.errors import ImmtfError, UsageError, VersionsUnresolved
 from immtf.model.cloud import ImageChoice
 from immtf.plan.image import choose, previous
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from immtf.adapters.ec2 import Ec2
     from immtf.model.block import Block
 
@@ -18,9 +20,16 @@ def versions(block: Block, ec2: Ec2) -> dict[str, str]:
     return {image.image_id: image.version for image in ec2.images(block.image.family)} if block.image else {}
 
 
-def choose_image(block: Block, ec2: Ec2, wanted: str | None) -> ImageChoice | None:
+def present_architecture(block: Block, ec2: Ec2, tags: Mapping[str, str]) -> str | None:
+    """Return the architecture of the block's present instances, which carry these tags; None where they have none, or several."""
+    found = {item.architecture for item in ec2.tagged(tags)} - {""} if block.image else set()
+    return found.pop() if len(found) == 1 else None
+
+
+def choose_image(block: Block, ec2: Ec2, wanted: str | None, *, architecture: str | None = None) -> ImageChoice | None:
     """Return the image to roll out; None where the block names none. `wanted` is an id (`ami-…`), a version, or None for the newest.
 
+    With an `architecture` only images made for it are taken; an id is taken as it is, and judged with the plan.
     Raises `VersionsUnresolved` where there is none, `UsageError` where an image is wanted of a block that takes none.
     """
     if block.image is None:
@@ -30,8 +39,16 @@ def choose_image(block: Block, ec2: Ec2, wanted: str | None) -> ImageChoice | No
     if wanted and wanted.startswith("ami-"):
         return _by_id(ec2, wanted)
     constraint = f"= {wanted}" if wanted else block.image.version
-    found = choose(ec2.images(block.image.family), block.image.family, constraint)
+    found = choose(ec2.images(block.image.family), block.image.family, constraint, architecture=architecture)
     return ImageChoice(found.image_id, found.version)
+
+
+def any_image(block: Block, ec2: Ec2) -> ImageChoice | None:
+    """Return an image for Terraform's variable where nothing will be made from it; a made-up id where there is none any more."""
+    try:
+        return choose_image(block, ec2, None)
+    except ImmtfError:
+        return ImageChoice("ami-00000000", "")
 
 
 def previous_image(block: Block, ec2: Ec2, than: ImageChoice) -> ImageChoice:

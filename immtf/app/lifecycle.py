@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from immtf.app.closing import Outcome
-from immtf.app.images import choose_image, versions
-from immtf.errors import ImmtfError, PersonNeeded
-from immtf.model.cloud import ImageChoice
+from immtf.app.images import any_image, choose_image, versions
+from immtf.errors import PersonNeeded
 from immtf.model.events import Noted, StatusTaken
 from immtf.run import lifecycle
 
@@ -30,7 +29,7 @@ def create(session: Session, image: str | None, confirm: Callable[[str], None]) 
 
 def destroy(session: Session, confirm: Callable[[str], None]) -> Outcome:
     """Destroy the block's environment, volumes and all."""
-    world = session.open(_any_image(session))
+    world = session.open(any_image(session.block, session.ec2))
     saved = lifecycle.plan_destroy(world)
     for row in saved.data.changes:
         if not row.is_noop:
@@ -44,7 +43,7 @@ def destroy(session: Session, confirm: Callable[[str], None]) -> Outcome:
 
 def status(session: Session) -> Outcome:
     """Show every node as observed now."""
-    world = session.open(_any_image(session))
+    world = session.open(any_image(session.block, session.ec2))
     world.survey()
     if session.block.clusters and not world.layout.nodes:
         places = ", ".join(cluster.nodes for cluster in session.block.clusters.values())
@@ -57,13 +56,3 @@ def status(session: Session) -> Outcome:
 def _tell_status(session: Session, world: World) -> None:
     rows, unfinished = lifecycle.take_status(world, versions(session.block, session.ec2))
     session.tell(StatusTaken(rows, unfinished))
-
-
-def _any_image(session: Session) -> ImageChoice | None:
-    """Return an image for Terraform's variable where nothing will be made from it; a made-up id where there is none any more."""
-    if session.block.image is None:
-        return None
-    try:
-        return choose_image(session.block, session.ec2, None)
-    except ImmtfError:
-        return ImageChoice("ami-00000000", "")

@@ -9,10 +9,13 @@ from immtf.adapters.consul_kv import ConsulKv
 from immtf.app import upgrade as upgrading
 from immtf.app.closing import Outcome
 from immtf.app.images import choose_image, previous_image
-from immtf.errors import ExitCode, GateFailed, ImmtfError, UsageError
+from immtf.errors import CloudFailed, ExitCode, GateFailed, ImmtfError, PersonNeeded, UsageError, VersionsUnresolved
 from immtf.model.events import Noted
+from immtf.plan.contracts import judge_previous
+from immtf.plan.sweep import sweep_tags
 from immtf.run import lifecycle
 from immtf.run.probe import Probe
+from immtf.run.sweep import Sweep
 from immtf.run.upgrade import stage
 from immtf.run.world import consul_gate
 
@@ -30,6 +33,18 @@ class Before:
 
     image: str | None = None
     block: Block | None = None
+
+
+def previous_block(block: Block, old: Block) -> Before:
+    """Return the previous version of a block from its own file. Raises `VersionsUnresolved` where it can't be upgraded to this one."""
+    lacks = judge_previous(old, block)
+    if lacks:
+        raise VersionsUnresolved(
+            f"the previous version {old.version} of block {block.name} lacks the contract of {block.version}: {'; '.join(lacks)}",
+            where=str(old.file),
+            next="nothing was created; name a version with --from that this one can follow, or keep to its contract",
+        )
+    return Before(block=old)
 
 
 def test_create(session: Session, image: str | None) -> Outcome:
@@ -116,9 +131,25 @@ def _destroy(session: Session, *, failed: bool, interrupted: bool) -> None:
         return
     try:
         with stage(session.patience, "clean-up", "the test environment is destroyed"):
-            lifecycle.destroy(session.reopen() if interrupted else session.world, session.patience)
+            _destroy_swept(session, session.reopen() if interrupted else session.world)
     except ImmtfError as error:
         left = f"the test environment {session.target.environment} is left: {error.what}"
         if not failed:
             raise GateFailed(left, where=error.where, next=f"immtf destroy {session.target.flags}".strip()) from error
         session.tell(Noted("warning", left))
+
+
+def _destroy_swept(session: Session, world: World) -> None:
+    """Destroy what the state has, and take away what bears the environment's tags and is in no state, before it and after it."""
+    target = session.target
+    tags = sweep_tags(session.block.name, target.environment, is_test=target.is_test, generated=target.generated)
+    sweep = Sweep(session.sweeper(), tags, session.patience, world.guard) if tags else None
+    if sweep:
+        kept = {str(row.values.get("id") or "") for row in world.terraform.state().resources}
+        try:
+            sweep.instances(kept)
+        except (CloudFailed, PersonNeeded) as error:  # the destroy may do without
+            session.tell(Noted("warning", f"stray instances are not swept yet: {error.what}"))
+    lifecycle.destroy(world, session.patience)
+    if sweep:
+        sweep.everything()

@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from immtf.adapters.aws import Aws
@@ -14,14 +15,19 @@ from immtf.adapters.consul import ConsulService
 from immtf.adapters.ec2 import Ec2
 from immtf.adapters.knock import Network
 from immtf.adapters.ssm import Ssm
+from immtf.adapters.sweeper import Ec2Sweeper
 from immtf.adapters.terraform.cli import TerraformCli
 from immtf.adapters.terraform.hcl import declared_variables
+from immtf.adapters.terraform.stored import stored_state
 from immtf.adapters.worktree import mirror
 from immtf.app.telling import Teller, now
 from immtf.errors import ImmtfError
 from immtf.model.events import Noted, TerraformTold
+from immtf.plan.checks import Overrides
+from immtf.run.fence import FencedCloud, FencedService, FencedTerraform, unguarded
 from immtf.run.gates import Patience
 from immtf.run.ledger import Ledger
+from immtf.run.moves import Limits
 from immtf.run.world import World
 
 if TYPE_CHECKING:
@@ -30,10 +36,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from immtf.adapters.terraform.stream import TerraformEvent
+    from immtf.app.leasing import Leases
     from immtf.app.target import Target
     from immtf.model.block import Block
     from immtf.model.cloud import ImageChoice
     from immtf.model.events import Event
+    from immtf.run.fence import Guard
+    from immtf.run.ports import Sweeper
 
 NOISE = frozenset({"refresh_start", "refresh_complete", "resource_drift", "log"})
 TARGETED = ("Resource targeting is in effect", "Applied changes may be incomplete")  # Terraform warns of what is done on purpose
@@ -49,7 +58,8 @@ class Session:
     """Everything a command works with.
 
     `listeners` hear each event; `variables` are the user's own, for Terraform; `again` is the command line that does the same
-    again; `accepted` are the nodes of `--accept-unmarked`.
+    again, `elsewhere` the options that any other command on this environment needs too; `accepted` are the nodes of `--accept-unmarked`,
+    `overrides` the checks of `--allow`. `leases` are those of a command that changes something, else None.
     """
 
     block: Block
@@ -59,15 +69,21 @@ class Session:
     listeners: tuple[Callable[[Event, datetime], None], ...]
     variables: Mapping[str, Any] = field(default_factory=dict)
     again: str = ""
+    elsewhere: str = ""
     accepted: frozenset[str] = frozenset()
+    limits: Limits = field(default_factory=Limits)
+    overrides: Overrides = field(default_factory=Overrides)
+    leases: Leases | None = None
     terraforms: list[TerraformCli] = field(default_factory=list)
     world: World | None = None
+    ended_well: bool = False
+    requests_told: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         """Make what needs no call to the outside."""
-        self.tell = Teller(self.listeners)
+        self.tell = Teller(self.listeners, self._asked_to_end)
         self.clock = WallClock(self.signals)
-        self.patience = Patience(self.clock, self.signals, self.tell)
+        self.patience = Patience(self.clock, self.signals, self.tell, self.overrides)
         self.ledger = Ledger(self.clock.monotonic())
         self.aws = Aws.from_environment(self.target.process)
         self.ec2 = Ec2(self.aws)
@@ -83,17 +99,46 @@ class Session:
         self._opened = (image, chosen)
         terraform = self._terraform(chosen, image)
         terraform.init()
+        guard = self._guard(terraform.root)
         self.world = World(
             block=chosen,
-            terraform=terraform,
-            cloud=self.ec2,
+            terraform=FencedTerraform(terraform, guard),
+            cloud=FencedCloud(self.ec2, guard),
             guest=Ssm(self.aws, self.clock),
-            service=ConsulService(self.target.process),
+            service=FencedService(ConsulService(self.target.process), guard),
             knock=Network(),
             tags={"immtf:block": chosen.name, **self._environment_tag()},
             accepted=self.accepted,
+            run_id=self.run_id,
+            guard=guard,
         )
         return self.world
+
+    def sweeper(self) -> Sweeper:
+        """Return what takes strays of a test environment away; made when it is asked for, as only the clean-up of a test does."""
+        return Ec2Sweeper(self.aws)
+
+    def _guard(self, root: Path) -> Guard:
+        """Return what each changing call asks first, with every lease taken; a command that changes nothing has none to ask."""
+        if self.leases is None:
+            return unguarded
+        self.leases.complete(self, root)
+        return self.leases.confirm
+
+    def confirm_leases(self) -> None:
+        """Make sure that the leases were this run's until now: what it last saw may be another's doing. Raises `LeaseLost`."""
+        if self.leases is not None:
+            self.leases.confirm()
+
+    def release(self) -> None:
+        """Give the leases back. May be repeated."""
+        if self.leases is not None:
+            self.leases.release()
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Return the tags that the block's instances carry, and the environment's where immtf named it."""
+        return {"immtf:block": self.block.name, **self._environment_tag()}
 
     def _environment_tag(self) -> dict[str, str]:
         """Return the environment's tag where immtf keeps the environment and so gave it its name; else the live nodes tell it."""
@@ -105,9 +150,15 @@ class Session:
         return self.open(image, block=block)
 
     def close(self) -> None:
-        """Remove what this process left in the scratch directory: plans hold secrets."""
+        """Give the leases back, and remove what this process left in the scratch directory: plans hold secrets."""
+        self.release()
         for terraform in self.terraforms:
-            terraform.close()
+            terraform.close(ended_well=self.ended_well)
+
+    @property
+    def state_copy(self) -> Path | None:
+        """Return the copy of the state from before the last apply; None where nothing was applied on a state that there was."""
+        return next((terraform.copy for terraform in reversed(self.terraforms) if terraform.copy), None)
 
     @property
     def terraform_s(self) -> float:
@@ -137,6 +188,8 @@ class Session:
             scratch=(self.target.directory or self.target.home) / "scratch",
             listen=self._told,
             cancel=Urgent(self.signals),
+            sleep=self.clock.sleep,
+            stored=partial(stored_state, root, self.target.process, self.aws),
         )
         self.terraforms.append(terraform)
         return terraform
@@ -162,12 +215,26 @@ class Session:
         """Pass on what Terraform says, with the node it is about; the noise of refreshes is left out."""
         if event.kind in NOISE or event.action == "read":
             return
+        if event.kind == "note":  # the adapter's own words, not Terraform's: none of them may be thinned out
+            self.tell(Noted("warning", event.message))
+            return
         if event.diagnostic is not None:
             if event.diagnostic.severity == "warning" and event.diagnostic.summary not in TARGETED:  # errors are raised
                 self.tell(Noted("warning", str(event.diagnostic)))
             return
         owner = self.world.layout.owner(event.address) if self.world and event.address else None
         self.tell(TerraformTold(str(owner or ""), event.kind, event.address, event.action, event.elapsed_s, event.message))
+
+    def _asked_to_end(self) -> Event | None:
+        """Return, once for each request to end, what comes of it."""
+        if self.signals.count <= self.requests_told:
+            self.requests_told = self.signals.count  # forgotten meanwhile, for the clean-up
+            return None
+        self.requests_told = self.signals.count
+        by = f" ({self.signals.signal.name})" if self.signals.signal else ""
+        if self.signals.is_urgent():
+            return Noted("warning", f"asked to end, again{by}: at once, and Terraform gets one interrupt and its time")
+        return Noted("warning", f"asked to end{by}: the run goes on to the next point at which no node is away, and stops there")
 
     def _interrupt(self, count: int) -> None:
         """On the second request, and on that one only, let Terraform have its one interrupt."""

@@ -18,7 +18,8 @@ class Target:
     source of credentials. `directory` holds the state and Terraform's work tree of an environment that immtf keeps itself; None
     means that Terraform works in the block's own directory with the backend it configures. `variables` go to Terraform where the
     configuration declares them. `override` is what the place puts beside the configuration (backend, provider). `calls` counts all
-    API calls, where the place can. `flags` are the options that lead a next command to the same place.
+    API calls, where the place can. `flags` are the options that lead a next command to the same place. `generated`: immtf made the
+    name up for this very run, so that nothing of anybody else's bears it.
     """
 
     cloud: str
@@ -32,6 +33,7 @@ class Target:
     override: Mapping[str, Any] = field(default_factory=dict)
     calls: Callable[[], int] | None = None
     flags: str = ""
+    generated: bool = False
 
     @property
     def runs(self) -> Path:

@@ -18,16 +18,22 @@ def now() -> datetime:
 
 
 class Teller:
-    """Hands each event, with its time, to every listener in order; events of several threads come one after the other."""
+    """Hands each event, with its time, to every listener in order; events of several threads come one after the other.
 
-    def __init__(self, listeners: Sequence[Callable[[Event, datetime], None]]) -> None:
+    `news` may have something to say first: what came in by a signal can't be told from inside its handler.
+    """
+
+    def __init__(self, listeners: Sequence[Callable[[Event, datetime], None]], news: Callable[[], Event | None] = lambda: None) -> None:
         """Keep the listeners."""
         self._listeners = tuple(listeners)
+        self._news = news
         self._lock = RLock()
 
     def __call__(self, event: Event) -> None:
         """Tell one event."""
         with self._lock:
-            at = now()
-            for listener in self._listeners:
-                listener(event, at)
+            first = self._news()
+            for told in (event,) if first is None else (first, event):
+                at = now()
+                for listener in self._listeners:
+                    listener(told, at)

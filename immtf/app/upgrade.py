@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from immtf.app.closing import Outcome
-from immtf.app.images import choose_image, versions
-from immtf.errors import ExitCode
+from immtf.app.images import choose_image, present_architecture, versions
+from immtf.app.rollback import after_failure
+from immtf.errors import ExitCode, ImmtfError
 from immtf.model.events import PlanMade
 from immtf.model.names import parse_node
 from immtf.run.executor import Executor
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
 def make(session: Session, image: str | None, only: Collection[str]) -> tuple[World, UpgradePlan]:
     """Choose the image, observe, plan, and tell the plan."""
-    choice = choose_image(session.block, session.ec2, image)
+    allowed = session.overrides.reason("image-architecture")
+    runs = None if allowed else present_architecture(session.block, session.ec2, session.tags)
+    choice = choose_image(session.block, session.ec2, image, architecture=runs)
     return make_for(session, choice, only)
 
 
@@ -37,7 +40,7 @@ def make_for(
     chosen = _nodes(world, only)
     plan = prepare(world, session.patience, choice, versions(session.block, session.ec2), only=chosen)
     shown = f"{choice.version} ({choice.image_id})" if choice and choice.version else choice.image_id if choice else ""
-    session.tell(PlanMade(tuple(work.row for work in plan.works), plan.shared, shown))
+    session.tell(PlanMade(tuple(work.row for work in plan.works), tuple(map(str, plan.shared)), shown))
     return world, plan
 
 
@@ -70,5 +73,10 @@ def upgrade(session: Session, image: str | None, only: Collection[str], confirm:
 
 
 def carry_out(session: Session, world: World, made: UpgradePlan) -> None:
-    """Carry out a plan on a world."""
-    Upgrade(Executor(world, session.patience, session.ledger)).perform(made)
+    """Carry out a plan on a world. Where a node fails, the failure that is raised tells the way back, or how it went."""
+    executor = Executor(world, session.patience, session.ledger, session.limits)
+    try:
+        Upgrade(executor).perform(made)
+    except ImmtfError as failure:
+        after_failure(session, executor, failure)
+        raise

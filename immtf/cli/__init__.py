@@ -12,14 +12,17 @@ import sys
 import rich_click as click
 
 from immtf import __version__
-from immtf.cli.blocks import create, destroy, plan, status, test_create, test_upgrade, upgrade
+from immtf.cli.blocks import create, destroy, plan, rollback, status, test_create, test_upgrade, upgrade
+from immtf.cli.checks import checks
+from immtf.cli.doctor import doctor, repair
 from immtf.cli.lab import lab
-from immtf.cli.tools import doctor, report, schema
+from immtf.cli.locks import unlock
+from immtf.cli.tools import report, schema
 from immtf.errors import ExitCode, ImmtfError
 
 EPILOG = (
-    "Exit codes: 0 done or nothing to do, 1 error, 2 usage, 10 changes are pending, 20 a gate failed, 21 paused (reserved), "
-    "22 another run holds the lease, 23 the lease was lost (reserved), 24 a person is needed, 30 versions can't be resolved, "
+    "Exit codes: 0 done or nothing to do, 1 error, 2 usage, 10 changes are pending, 20 a gate failed, 21 paused by SIGTERM, "
+    "22 another run holds the lease, 23 the lease was lost, 24 a person is needed, 30 versions can't be resolved, "
     "130 interrupted."
 )
 
@@ -30,7 +33,25 @@ def cli() -> None:
     """Upgrade clusters of stateful servers that Terraform manages: one node at a time, each keeping its data."""
 
 
-for command in (plan, create, upgrade, destroy, status, test_create, test_upgrade, lab, doctor, report, schema):
+COMMANDS = (
+    plan,
+    create,
+    upgrade,
+    rollback,
+    destroy,
+    status,
+    unlock,
+    test_create,
+    test_upgrade,
+    lab,
+    checks,
+    doctor,
+    repair,
+    report,
+    schema,
+)
+
+for command in COMMANDS:
     cli.add_command(command)
 
 

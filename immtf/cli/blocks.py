@@ -6,11 +6,11 @@ from typing import Any
 
 import rich_click as click
 
-from immtf.cli.options import ACCEPT, IMAGE, ONLY, YES, Options, option, shared
+from immtf.cli.options import ACCEPT, ALLOW, IMAGE, LEASE_TTL, MOVE_LIMIT, ONLY, YES, Options, option, shared
 
 
 @click.command()
-@shared(IMAGE, ONLY)
+@shared(IMAGE, ONLY, *ALLOW)
 def plan(**arguments: Any) -> int:
     """Show what `upgrade` would do: node by node, in which order, and why. Exit code 10 when there is something to do."""
     from immtf.app import upgrade as use
@@ -21,7 +21,7 @@ def plan(**arguments: Any) -> int:
 
 
 @click.command()
-@shared(IMAGE, ACCEPT, YES)
+@shared(IMAGE, ACCEPT, *ALLOW, LEASE_TTL, YES)
 def create(**arguments: Any) -> int:
     """Make a block's environment, and wait until its clusters are whole."""
     from immtf.app import lifecycle as use
@@ -32,7 +32,7 @@ def create(**arguments: Any) -> int:
 
 
 @click.command()
-@shared(IMAGE, ONLY, ACCEPT, YES)
+@shared(IMAGE, ONLY, ACCEPT, *ALLOW, LEASE_TTL, MOVE_LIMIT, YES)
 def upgrade(**arguments: Any) -> int:
     """Re-create the nodes of a block from the wanted image, one at a time, each keeping its volumes.
 
@@ -46,7 +46,23 @@ def upgrade(**arguments: Any) -> int:
 
 
 @click.command()
-@shared(YES)
+@shared(ACCEPT, *ALLOW, LEASE_TTL, MOVE_LIMIT, YES)
+@option("--node", required=True, metavar="NODE", help="The node that goes back, e.g. server/a.")
+@option("--image", metavar="ID|VERSION", help="The image to go back to; without it what the other nodes run, or the version before.")
+def rollback(**arguments: Any) -> int:
+    """Re-create one node from the image before, keeping its volumes, through the same gates as an upgrade. No other node is touched.
+
+    Refused where the images tell that the format of the data changed (tag immtf:data-format).
+    """
+    from immtf.app import rollback as use
+    from immtf.cli.sessions import confirmer, run
+
+    options = Options(**arguments)
+    return run("rollback", options, lambda session: use.rollback(session, options.node, options.image, confirmer(options)))
+
+
+@click.command()
+@shared(LEASE_TTL, YES)
 @option("--confirm", "confirmed", metavar="NAME", help="The block's name, where no terminal is there to type it at.")
 def destroy(confirmed: str | None, **arguments: Any) -> int:
     """Delete a block's environment, the data on its volumes too. Outside of tests the block's name has to be typed."""
@@ -73,7 +89,7 @@ def status(**arguments: Any) -> int:
 
 
 @click.command("test-create")
-@shared(IMAGE, YES)
+@shared(IMAGE, *ALLOW, YES)
 def test_create(**arguments: Any) -> int:
     """Create a block in an environment of its own, see it whole, and destroy it."""
     from immtf.app import rehearsal as use
@@ -85,7 +101,7 @@ def test_create(**arguments: Any) -> int:
 
 
 @click.command("test-upgrade")
-@shared(IMAGE, YES)
+@shared(IMAGE, *ALLOW, MOVE_LIMIT, YES)
 @option(
     "--from",
     "source",

@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from immtf.app.target import Target
@@ -40,7 +41,7 @@ def aws_target(options: Options, *, test: bool, makes: bool) -> Target:
     if options.environment is not None:
         return _kept(options, options.environment, test=test, makes=makes)
     if test:
-        return _kept(options, new_name(), test=True, makes=True)
+        return replace(_kept(options, new_name(), test=True, makes=True), generated=True)
     return Target(
         cloud="aws",
         environment="default",

@@ -1,4 +1,4 @@
-"""`immtf lab up|down|status`."""
+"""`immtf lab up|down|status|order`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from immtf.cli.options import HOME, OUTPUT, option
+from immtf.cli.orders import order
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +19,9 @@ NAME = option("--name", default="default", variable="IMMTF_LAB_NAME", help="Whic
 @click.group()
 def lab() -> None:
     """Start, end and look at the lab: a rehearsal cloud on this machine."""
+
+
+lab.add_command(order)
 
 
 @lab.command()

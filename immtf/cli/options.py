@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import rich_click as click
 
 from immtf.errors import UsageError
+from immtf.plan.lease import DEFAULT_TTL_S, LONGEST_TTL_S, SHORTEST_TTL_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     F = TypeVar("F", bound=Callable[..., Any])
+
+
+MOVE_LIMIT_S = 900.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +33,17 @@ class Options:
     environment: str | None = None
     image: str | None = None
     only: tuple[str, ...] = ()
+    node: str = ""
     accept_unmarked: tuple[str, ...] = ()
+    move_limit: float = MOVE_LIMIT_S
+    allow: tuple[str, ...] = ()
+    reason: str | None = None
     variables: tuple[str, ...] = ()
     variable_files: tuple[Path, ...] = ()
     output: str = "text"
     yes: bool = False
     home: Path = Path(".immtf")
+    lease_ttl: float = DEFAULT_TTL_S
 
     def again(self, command: str) -> str:
         """Return the command line that does the same again, for a person to copy."""
@@ -44,9 +53,19 @@ class Options:
         words += [f"--environment={self.environment}"] if self.environment else []
         words += [f"--image={self.image}"] if self.image else []
         words += [f"--only={node}" for node in self.only]
-        words += [f"--home={self.home}"] if str(self.home) != ".immtf" else []
-        words += [f"--var={item}" for item in self.variables] + [f"--var-file={path}" for path in self.variable_files]
-        return shlex.join(words)
+        words += [f"--node={self.node}"] if self.node else []
+        words += [f"--move-limit={self.move_limit:g}"] if self.move_limit != MOVE_LIMIT_S else []
+        words += [f"--allow={check}" for check in self.allow]
+        words += [f"--reason={self.reason}"] if self.allow and self.reason else []
+        return shlex.join([*words, *self._elsewhere()])
+
+    def elsewhere(self) -> str:
+        """Return the options that any other command on the same environment needs too, beside the block and the place."""
+        return shlex.join(self._elsewhere())
+
+    def _elsewhere(self) -> list[str]:
+        home = [f"--home={self.home}"] if str(self.home) != ".immtf" else []
+        return [*home, *(f"--var={item}" for item in self.variables), *(f"--var-file={path}" for path in self.variable_files)]
 
     def terraform_variables(self) -> dict[str, Any]:
         """Return the user's Terraform variables: files in their order, then `--var`. Values are JSON where they can be read so."""
@@ -105,6 +124,23 @@ ACCEPT = option(
     metavar="NODE",
     help="Take this node's volume for good although it carries no mark. May be repeated.",
 )
+LEASE_TTL = option(
+    "--lease-ttl",
+    type=click.IntRange(int(SHORTEST_TTL_S), int(LONGEST_TTL_S)),
+    default=int(DEFAULT_TTL_S),
+    help="Seconds without a sign of life after which another run may take the lease over. For a state in S3.",
+)
+ALLOW = (
+    option("--allow", multiple=True, metavar="CHECK", help="Let this check pass, in this run. `immtf checks` lists them. May be repeated."),
+    option("--reason", metavar="TEXT", help="Why --allow is right; it is kept in the journal."),
+)
+MOVE_LIMIT = option(
+    "--move-limit",
+    type=click.FloatRange(min=1),
+    default=MOVE_LIMIT_S,
+    metavar="SECONDS",
+    help="How long a stop, a detach or a start may take before a person is asked.",
+)
 LAB = (
     option("--lab", is_flag=True, help="Work in the lab: a rehearsal cloud on this machine, with real Terraform and real servers."),
     option("--lab-name", metavar="NAME", help="Which lab; `default` is the one that `immtf lab up` starts."),
@@ -122,12 +158,12 @@ VARIABLES = (
 )
 
 
-def shared(*options: Callable[[Any], Any]) -> Callable[[F], F]:
-    """Return a decorator that puts the options on a command, in this order."""
+def shared(*options: Callable[[Any], Any], block: Callable[[Any], Any] = BLOCK) -> Callable[[F], F]:
+    """Return a decorator that puts the options on a command, in this order; `block` is its argument."""
 
     def decorate(function: F) -> F:
         decorated: Any = function
-        for item in reversed((BLOCK, *options, ENVIRONMENT, *LAB, *VARIABLES, OUTPUT, HOME)):
+        for item in reversed((block, *options, ENVIRONMENT, *LAB, *VARIABLES, OUTPUT, HOME)):
             decorated = item(decorated)
         return cast("F", decorated)
 

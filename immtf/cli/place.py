@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
@@ -53,7 +54,7 @@ def _lab_for(blocks: Sequence[Block], options: Options, *, test: bool) -> Iterat
     try:
         for block in blocks:
             register_images(block, lab)
-        yield _lab_target(blocks[0], options, lab, tools, name)
+        yield replace(_lab_target(blocks[0], options, lab, tools, name), generated=own)
         passed = True
     finally:
         if own:

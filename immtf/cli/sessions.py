@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import signal
 import sys
 from contextlib import ExitStack
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from immtf.errors import Interrupted, UsageError
-from immtf.model.block import ConsulGate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from immtf.app.closing import Outcome
     from immtf.app.session import Session
@@ -28,9 +27,7 @@ if TYPE_CHECKING:
     from immtf.model.events import Event
     from immtf.report.readers import Reader
 
-CHANGING = frozenset({"create", "upgrade", "destroy", "test-create", "test-upgrade"})
-SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "CONSUL_HTTP_TOKEN")
-SHORTEST_SECRET = 6
+CHANGING = frozenset({"create", "upgrade", "rollback", "repair", "destroy", "test-create", "test-upgrade"})
 
 
 def run(command: str, options: Options, body: Callable[[Session], Outcome], *, test: bool = False, also: Sequence[Block] = ()) -> ExitCode:
@@ -38,30 +35,39 @@ def run(command: str, options: Options, body: Callable[[Session], Outcome], *, t
     from immtf.adapters.clock import Signals
     from immtf.adapters.journal import Journal
     from immtf.adapters.lease import held_lease
+    from immtf.adapters.terraform.hcl import sensitive_variables
     from immtf.app.closing import run_to_end
+    from immtf.app.leasing import Leases, make_holder
     from immtf.app.session import Session, new_run_id
     from immtf.app.telling import now
     from immtf.cli.place import place_for
+    from immtf.cli.secret_texts import secret_texts
+    from immtf.plan.checks import allow, checks_of
     from immtf.plan.config import load_block
+    from immtf.run.moves import Limits
 
     block = load_block(options.block)
     variables = options.terraform_variables()
-    run_id = new_run_id()
+    overrides = allow(options.allow, options.reason, checks_of(block, *also))
+    run_id, leases = new_run_id(), None
     with ExitStack() as stack:
         signals = stack.enter_context(Signals().caught())
         target = stack.enter_context(place_for(block, options, test=test, makes=test or command == "create", also=also))
-        secrets = _secrets(block, target.process)
+        secrets = secret_texts(block, target.process, variables, sensitive_variables(block.terraform))
         if command in CHANGING:  # before the journal: a run that was not let in leaves none
-            holder = {"run": run_id, "command": command, "pid": str(os.getpid()), "since": f"{now():%Y-%m-%d %H:%M:%S} UTC"}
-            stack.enter_context(held_lease(_lease_path(block, target), holder))
+            holder = make_holder(run_id, command, f"{now():%Y-%m-%d %H:%M:%S} UTC", target.process)
+            leases = Leases(holder, stack.enter_context(held_lease(lease_path(block, target), asdict(holder))), options.lease_ttl)
         journal = Journal(target.runs, run_id, now, secrets=secrets)
         stack.callback(journal.close)
         journal.check()
         reader = _reader(options, run_id, secrets)
         stack.callback(reader.close)
-        session = Session(
-            block, target, run_id, signals, (journal, _shown(reader, command, options, secrets)), variables, options.again(command)
-        )
+        listeners = (journal, _shown(reader, command, options, secrets))
+        again = options.again(command)
+        session = Session(block, target, run_id, signals, listeners, variables, again, overrides=overrides)
+        session.elsewhere, session.accepted = options.elsewhere(), frozenset(options.accept_unmarked)
+        session.limits = Limits.of(options.move_limit)
+        session.leases = leases
         stack.callback(session.close)
         code = run_to_end(session, command, lambda: body(session))
     if journal.failure is not None:
@@ -88,8 +94,8 @@ def confirmer(options: Options, *, name: str | None = None) -> Callable[[str], N
 
 
 def _confirmed(question: str, name: str | None) -> bool:
-    """Ask at the terminal; whether the name was typed. A no and Ctrl-C end the run: there is no safe point to wait for yet."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Ask at the terminal; whether the name was typed. A no, Ctrl-C and SIGTERM end the run: there is no safe point to wait for yet."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         if name is None:
             return click.confirm(question, abort=True, err=True)
@@ -97,16 +103,18 @@ def _confirmed(question: str, name: str | None) -> bool:
     except click.Abort:
         raise Interrupted("not confirmed", next="nothing was touched") from None
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _lease_path(block: Block, target: Target) -> Path:
+def lease_path(block: Block, target: Target) -> Path:
     """Return the lease's file: with the environment that immtf keeps, or by the root module, wherever the command is run from."""
+    from immtf.adapters.lease import lease_file
+
     if target.directory is not None:
         return target.directory / "lease"
     identity = hashlib.sha256(str(block.terraform.resolve()).encode()).hexdigest()[:16]
-    base = Path(target.process.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return base / "immtf" / "leases" / f"{block.name}-{identity}"
+    return lease_file(f"{block.name}-{identity}", block.terraform, target.process)
 
 
 def _reader(options: Options, run_id: str, secrets: list[str]) -> Reader:
@@ -117,19 +125,12 @@ def _reader(options: Options, run_id: str, secrets: list[str]) -> Reader:
     return make_reader(options.output, stream, run=run_id, secrets=secrets)  # type: ignore[arg-type]  # click.Choice checked it
 
 
-def _secrets(block: Block, process: Mapping[str, str]) -> list[str]:
-    """Return the texts that no reader may show: what AWS and the services are spoken to with. Shorter ones would mask words."""
-    gates = [gate for cluster in block.clusters.values() for gate in cluster.gates]
-    named = {gate.token_env for gate in gates if isinstance(gate, ConsulGate) and gate.token_env}
-    return [value for name in sorted({*SECRETS, *named}) if len(value := process.get(name, "")) >= SHORTEST_SECRET]
-
-
 def _shown(reader: Reader, command: str, options: Options, secrets: list[str]) -> Callable[[Event, datetime], None]:
     """Return the reader, but for the events that are the data of a command: those are printed to stdout."""
-    from immtf.model.events import PlanMade, StatusTaken
+    from immtf.model.events import Diagnosed, PlanMade, StatusTaken
     from immtf.report.record import masked
 
-    data = {"plan": PlanMade, "status": StatusTaken}.get(command)
+    data = {"plan": PlanMade, "status": StatusTaken, "doctor": Diagnosed}.get(command)
     if data is None or options.output == "json":
         return reader
 
@@ -143,11 +144,13 @@ def _shown(reader: Reader, command: str, options: Options, secrets: list[str]) -
 
 
 def print_data(event: Event, output: str) -> None:
-    """Print a plan or a status to stdout, as a table or as lines."""
-    from immtf.model.events import PlanMade, StatusTaken
+    """Print a plan, a status or a diagnosis to stdout, as a table or as lines."""
+    from immtf.model.events import Diagnosed, PlanMade, StatusTaken
     from immtf.report import lists, tables
 
-    if output == "lines" and isinstance(event, PlanMade):
+    if isinstance(event, Diagnosed):
+        click.echo("\n".join(lists.finding_lines(event.findings)))
+    elif output == "lines" and isinstance(event, PlanMade):
         click.echo("\n".join(lists.plan_lines(event.rows, event.shared, event.image)))
     elif output == "lines" and isinstance(event, StatusTaken):
         click.echo("\n".join(lists.status_lines(event.rows, event.unfinished)))

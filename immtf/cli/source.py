@@ -21,17 +21,21 @@ GIT_LIMIT_S = 60.0
 
 @contextmanager
 def source_of(source: str | None, options: Options) -> Iterator[Before]:
-    """Give what `--from` means; a git revision is checked out into a temporary directory for as long."""
-    from immtf.app.rehearsal import Before
+    """Give what `--from` means; a git revision is checked out into a temporary directory for as long.
+
+    Another version of the block is read and compared with this one here, before there is any environment to create it in.
+    """
+    from immtf.app.rehearsal import Before, previous_block
     from immtf.plan.config import load_block
 
     if source is None:
         yield Before()
     elif source.startswith(GIT):
         with tempfile.TemporaryDirectory(prefix="immtf-") as directory:
-            yield Before(block=load_block(_check_out(source.removeprefix(GIT), options.block, Path(directory))))
+            old = load_block(_check_out(source.removeprefix(GIT), options.block, Path(directory)))
+            yield previous_block(load_block(options.block), old)
     elif Path(source).is_dir() or "/" in source:
-        yield Before(block=load_block(Path(source)))
+        yield previous_block(load_block(options.block), load_block(Path(source)))
     else:
         yield Before(image=source)
 

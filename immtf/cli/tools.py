@@ -1,33 +1,14 @@
-"""`doctor`, `schema` and `report`: commands that need no block's cloud."""
+"""`schema` and `report`: commands that need no block's cloud."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import rich_click as click
 
 from immtf.cli.options import HOME, OUTPUT, option
-from immtf.errors import ExitCode, ImmtfError
-
-
-@click.command()
-@OUTPUT
-def doctor(output: str) -> int:
-    """Show which tools were found, where and at which version; and how to get what is missing."""
-    from immtf.lab.toolchain import Cache, Toolchain, cache_directory
-
-    found = Toolchain(Cache(cache_directory(os.environ, Path.home())), os.environ).find()
-    for tool in found:
-        if output == "json":
-            row = {"name": tool.name, "version": tool.version, "path": str(tool.path or ""), "source": tool.source, "problem": tool.problem}
-            click.echo(json.dumps({**row, "ways": tool.ways}))
-        elif tool.usable:
-            click.echo(f"ok       {tool.name:<14} {tool.version:<10} {tool.path} ({tool.source})")
-        else:
-            click.echo(f"missing  {tool.name:<14} {tool.problem}\n         to get it: {tool.ways}")
-    return ExitCode.DONE if all(tool.usable for tool in found) else ExitCode.ERROR
+from immtf.errors import ImmtfError
 
 
 @click.command()

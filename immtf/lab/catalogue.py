@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+DATA_FORMAT = "etc/data-format"
+
+
 class Catalogue:
     """Images by family, version and content."""
 
@@ -60,7 +63,7 @@ def digest(tree: Path) -> str:
 
 def _form(family: str, version: str, content: str, tree: Path) -> dict[str, str]:
     name = f"{family}-{version}-{content[:12]}"
-    tags = {"Name": f"{family}-{version}", "immtf:family": family, "immtf:version": version}
+    tags = {"Name": f"{family}-{version}", "immtf:family": family, "immtf:version": version, **_data_format(tree)}
     form = {
         "Action": "RegisterImage",
         "Version": "2016-11-15",
@@ -74,6 +77,12 @@ def _form(family: str, version: str, content: str, tree: Path) -> dict[str, str]
     for number, (key, value) in enumerate(tags.items(), start=1):
         form |= {f"TagSpecification.1.Tag.{number}.Key": key, f"TagSpecification.1.Tag.{number}.Value": value}
     return form
+
+
+def _data_format(tree: Path) -> dict[str, str]:
+    """Return the tag that tells in which format the image keeps its data, where its tree tells one."""
+    told = tree / DATA_FORMAT
+    return {"immtf:data-format": told.read_text().strip()} if told.is_file() else {}
 
 
 def _image_id(answer: str, tree: Path) -> str:

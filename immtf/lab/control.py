@@ -46,6 +46,9 @@ class Controlled(Protocol):
     def order(self, rule: dict[str, Any]) -> None:
         """Script an answer of the cloud; not understood: `LabFailed`."""
 
+    def orders(self) -> list[dict[str, Any]]:
+        """List what is scripted and still to come."""
+
     def clear_orders(self) -> None:
         """Forget what was scripted."""
 
@@ -66,6 +69,7 @@ class Control:
             ("GET", "status"): self._status,
             ("GET", "calls"): lambda _: lab.calls(),
             ("POST", "images"): self._register,
+            ("GET", "orders"): lambda _: {"orders": lab.orders()},
             ("POST", "orders"): self._order,
             ("DELETE", "orders"): self._clear_orders,
             ("POST", "down"): self._down,

@@ -83,9 +83,27 @@ class Lab:
         body = {"family": family, "version": version, "tree": str(tree.resolve())}
         return str(self.ask("POST", "images", body)["image_id"])
 
-    def order(self, action: str, then: str | Mapping[str, Any], *, resource: str | None = None, times: int | None = 1) -> None:
-        """Script an answer of the cloud; `then` is `"stuck"`, `{"late": seconds}` or `{"fail": {"code": …}}`."""
-        self.ask("POST", "orders", {"action": action, "then": then, "resource": resource, "times": times})
+    def order(
+        self,
+        action: str,
+        then: str | Mapping[str, Any],
+        *,
+        resource: str | None = None,
+        times: int | None = 1,
+        seconds: float | None = None,
+        every: int = 1,
+    ) -> None:
+        """Script an answer of the cloud.
+
+        `then` is `"stuck"`, `"stale"`, `"drop"`, `"drop-answer"`, `{"late": seconds}` or `{"fail": {"code": …}}`; the rest is as in
+        `immtf.lab.gateway.orders.Order`.
+        """
+        rule = {"action": action, "then": then, "resource": resource, "times": times, "seconds": seconds, "every": every}
+        self.ask("POST", "orders", rule)
+
+    def orders(self) -> tuple[dict[str, Any], ...]:
+        """List what is scripted and still to come."""
+        return tuple(self.ask("GET", "orders")["orders"])
 
     def clear_orders(self) -> None:
         """Forget what was scripted."""

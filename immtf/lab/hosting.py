@@ -10,10 +10,10 @@ from werkzeug.serving import WSGIRequestHandler
 from werkzeug.serving import make_server as make_werkzeug_server
 from werkzeug.test import Client
 
-from immtf.errors import LabFailed
 from immtf.lab.catalogue import Catalogue, encoded
-from immtf.lab.gateway import AT_ONCE, AWS_LIKE, Fail, Gateway, Late, Order, Stuck
+from immtf.lab.gateway import AT_ONCE, AWS_LIKE, Gateway
 from immtf.lab.gateway.app import moto_app
+from immtf.lab.gateway.wording import read_order, write_order
 from immtf.lab.process import ProcessRuntime
 from immtf.lab.ssm import Ssm
 
@@ -65,6 +65,10 @@ class Hosted:
         """Script an answer of the cloud."""
         self.gateway.order(read_order(rule))
 
+    def orders(self) -> list[dict[str, Any]]:
+        """List what is scripted and still to come."""
+        return [write_order(order) for order in self.gateway.orders()]
+
     def clear_orders(self) -> None:
         """Forget what was scripted."""
         self.gateway.clear_orders()
@@ -90,23 +94,6 @@ class Hosted:
             },
         )
         return answer.get_data(as_text=True)
-
-
-def read_order(rule: dict[str, Any]) -> Order:
-    """Understand `{action, then: {fail: {code, …}} | {late: seconds} | "stuck", resource?, times?}`; not understood: `LabFailed`."""
-    try:
-        rest = {name: value for name, value in rule.items() if name != "then"}
-        return Order(then=_read_effect(rule["then"]), **rest)
-    except (KeyError, TypeError, ValueError) as error:
-        raise LabFailed(f"an order that isn't understood: {error}") from None
-
-
-def _read_effect(then: Any) -> Fail | Late | Stuck:
-    if then == "stuck":
-        return Stuck()
-    if "late" in then:
-        return Late(float(then["late"]))
-    return Fail(**then["fail"])
 
 
 class _QuietHandler(WSGIRequestHandler):

@@ -94,6 +94,9 @@ class Runtime(Protocol):
     def snapshot(self, snapshot_id: str, volume_id: str) -> None:
         """Keep a copy of the volume's content as it is now."""
 
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """Remove a copy that was kept. Idempotent."""
+
     def create_image(self, image_id: str, instance_id: str) -> None:
         """Keep a copy of the instance's root disk as an image."""
 

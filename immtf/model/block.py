@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Strategy = Literal["replace", "swap"]
+MAX_LAG = 250  # entries of the log; a server further behind has not caught up
 OnFailure = Literal["halt", "rollback-node"]
 
 
@@ -25,13 +26,15 @@ OnFailure = Literal["halt", "rollback-node"]
 class Pace:
     """How often a gate is asked, and how long: it holds after `passes` good answers in a row, `interval_s` apart.
 
-    The one bad answer starts the count again; after `deadline_s` seconds the gate has failed. `timeout_s` bounds one question.
+    The one bad answer starts the count again; after `deadline_s` seconds the gate has failed. `timeout_s` bounds one question. Of a
+    node that is just back the passes have to last `healthy_for_s` seconds at least.
     """
 
     passes: int = 3
     interval_s: float = 1.0
     deadline_s: float = 600.0
     timeout_s: float = 5.0
+    healthy_for_s: float = 5.0
     name: str = ""
 
     def _id(self, kind: str, subject: str = "") -> str:
@@ -63,7 +66,7 @@ class ConsulGate(Pace):
     port: int = 8500
     scheme: Literal["http", "https"] = "http"
     token_env: str | None = None
-    max_lag: int = 250
+    max_lag: int = MAX_LAG
 
     @property
     def id(self) -> str:
@@ -116,10 +119,14 @@ Gate = MountedGate | ConsulGate | HttpGate | TcpGate | CommandGate
 
 @dataclass(frozen=True)
 class VolumeSpec:
-    """A data volume that each node of a cluster has: `name` is the key in the file, `mount` an absolute path on the node."""
+    """A data volume that each node of a cluster has: `name` is the key in the file, `mount` an absolute path on the node.
+
+    `snapshots` is how many snapshots of it are kept; with 0 none is taken.
+    """
 
     name: str
     mount: str
+    snapshots: int = 0
 
 
 @dataclass(frozen=True)
@@ -136,6 +143,11 @@ class Cluster:
     strategy: Strategy = "replace"
     max_unavailable: int = 1
     volumes: Mapping[str, VolumeSpec] = field(default_factory=dict)
+
+    @property
+    def takes_snapshots(self) -> bool:
+        """Return whether any volume is to be snapshotted when its node's instance was stopped."""
+        return any(volume.snapshots for volume in self.volumes.values())
 
 
 @dataclass(frozen=True)

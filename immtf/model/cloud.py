@@ -13,7 +13,11 @@ GONE = frozenset({"terminated", "shutting-down"})
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """An instance; `state` is one of AWS's: pending, running, stopping, stopped, shutting-down, terminated."""
+    """An instance; `state` is one of AWS's: pending, running, stopping, stopped, shutting-down, terminated.
+
+    `launched` is when it was last started, in seconds since 1970 by the API's own clock. `architecture` is AWS's word
+    for what it runs (`x86_64`, `arm64`), "" where it was not told.
+    """
 
     instance_id: str
     state: str
@@ -21,6 +25,8 @@ class Instance:
     zone: str
     address: str
     tags: Mapping[str, str] = field(default_factory=dict)
+    launched: float = 0.0
+    architecture: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +41,34 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A volume; `state` is creating, available, in-use, deleting, deleted or error; sizes are GiB."""
+    """A volume; `state` is creating, available, in-use, deleting, deleted or error; sizes are GiB; `kind` is AWS's type, e.g. gp3."""
 
     volume_id: str
     state: str
     zone: str
     size_gib: int
     attachments: tuple[Attachment, ...] = ()
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeSnapshot:
+    """A snapshot of a volume: what stood on it when it was `started` (as `launched`); `state` is pending, completed or error."""
+
+    snapshot_id: str
+    volume_id: str
+    state: str
+    started: float
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """An instance or a volume, known by nothing but its tags; `state` is AWS's word for it."""
+
+    identity: str
+    state: str
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

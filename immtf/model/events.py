@@ -49,6 +49,17 @@ class NodeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FindingRow:
+    """Something wrong with an environment: its evidence, the harm of it, and what would be done about it, `by` `repair` or a `person`."""
+
+    id: str
+    evidence: str
+    harm: str
+    fix: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted:
     """A command began its work."""
 
@@ -62,7 +73,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class PlanMade:
-    """The whole change was cut into steps; `shared` are the addresses changed outside the nodes."""
+    """The whole change was cut into steps; `shared` is what changes outside the nodes (`address: action`)."""
 
     rows: tuple[PlanRow, ...]
     shared: tuple[str, ...]
@@ -71,7 +82,10 @@ class PlanMade:
 
 @dataclass(frozen=True, slots=True)
 class StageStarted:
-    """A stage of the run began: `observe`, `create`, `settle`, `shared`, `nodes`, `rest`, `stop`, `destroy` or `clean-up`."""
+    """A stage of the run began.
+
+    Stages are `observe`, `create`, `settle`, `shared`, `nodes`, `rest`, `rollback`, `repair`, `stop`, `destroy` and `clean-up`.
+    """
 
     stage: str
     what: str
@@ -189,6 +203,16 @@ class PlanJudged:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckOverridden:
+    """A check spoke against going on, and was let pass because a person said so beforehand, for this reason."""
+
+    node: str
+    check: str
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeReported:
     """The probe's count so far; `gap_s` is the longest time without an acknowledged write."""
 
@@ -215,6 +239,13 @@ class StatusTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class Diagnosed:
+    """The environment was looked at; `findings` is everything that is wrong, in the order in which it is mended."""
+
+    findings: tuple[FindingRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RunHalted:
     """The run stopped before its end: what, where, what is safe, and the exact next command."""
 
@@ -227,7 +258,7 @@ class RunHalted:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """The last event of a run. `outcome`: `done`, `nothing_to_do`, `pending` (of a plan), `halted`, `interrupted` or `failed`.
+    """The last event of a run. `outcome`: `done`, `nothing_to_do`, `pending` (of a plan), `halted`, `interrupted`, `paused` or `failed`.
 
     `terraform_s` is time inside Terraform runs, `servers_s` time waiting for instances and gates, `own_s` what immtf itself added.
     `writes_*` and `longest_write_gap_s` are null where no probe ran. `aws_api_calls` counts immtf's own calls, and in the lab
@@ -265,9 +296,11 @@ Event: TypeAlias = (
     | GateAsked
     | TerraformTold
     | PlanJudged
+    | CheckOverridden
     | ProbeReported
     | Noted
     | StatusTaken
+    | Diagnosed
     | RunHalted
     | RunFinished
 )

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +40,20 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class GuestFacts:
-    """The facts of one instance; `problem` says why they could not be read, and then nothing else holds."""
+    """The facts of one instance; `problem` says why they could not be read, and then nothing else holds.
+
+    `statuses` is what the image says of volumes that it doesn't mount, in a word each, by the volume's serial (its id without dashes).
+    """
 
     problem: str = ""
     image_version: str = ""
     mounts: tuple[Mount, ...] = field(default=())
+    statuses: Mapping[str, str] = field(default_factory=dict)
 
     def mount(self, path: str) -> Mount | None:
         """Return the facts of one mount point, or None where it was not asked for."""
         return next((mount for mount in self.mounts if mount.path == path), None)
+
+    def status(self, volume_id: str) -> str:
+        """Return the image's word for a volume that it doesn't mount (`blank`, `recovering`), or "" where it says none."""
+        return self.statuses.get(volume_id.replace("-", ""), "")

@@ -40,6 +40,18 @@ class NodeChange:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedChange:
+    """A change of what belongs to no node: the address, and Terraform's own words for what it does."""
+
+    address: str
+    action: str
+
+    def __str__(self) -> str:
+        """Write it as plans are shown: `address: action`."""
+        return f"{self.address}: {self.action}"
+
+
+@dataclass(frozen=True, slots=True)
 class NodeNow:
     """One node now: the instance that the state names and its volumes as the cloud shows them; None where it shows none.
 
@@ -75,7 +87,7 @@ class Snapshot:
     nodes: Mapping[NodeId, NodeNow]
     changes: Mapping[NodeId, NodeChange] = field(default_factory=dict)
     services: Mapping[str, ServiceView] = field(default_factory=dict)
-    shared: tuple[str, ...] = ()
+    shared: tuple[SharedChange, ...] = ()
     outputs: tuple[str, ...] = ()
 
     def change(self, node: NodeId) -> NodeChange:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from immtf.model.cloud import ImageChoice
     from immtf.model.events import PlanRow
     from immtf.model.names import NodeId
-    from immtf.model.snapshot import ChangeKind
+    from immtf.model.snapshot import ChangeKind, SharedChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,13 @@ class HandOver:
 @dataclass(frozen=True, slots=True)
 class StopNode:
     """The node's instance is stopped."""
+
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotVolumes:
+    """Each volume for which the block's file asks so has a snapshot from after its instance's stop."""
 
     node: NodeId
 
@@ -98,6 +105,7 @@ Step: TypeAlias = (
     | MarkVolumes
     | HandOver
     | StopNode
+    | SnapshotVolumes
     | StartNode
     | DetachVolumes
     | AdoptInstance
@@ -125,7 +133,7 @@ class UpgradePlan:
     """The whole change of a block: shared changes first, then node by node; `image` None where no image was chosen."""
 
     works: tuple[NodeWork, ...]
-    shared: tuple[str, ...]
+    shared: tuple[SharedChange, ...]
     image: ImageChoice | None
     outputs: tuple[str, ...] = ()
 

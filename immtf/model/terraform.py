@@ -82,18 +82,18 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class PlanData:
-    """A saved plan. `changes` has every row Terraform gave, also those without an action; `drift` is what changed outside.
+    """A saved plan. `changes` has every row Terraform gave, also those without an action; `errored`: Terraform failed on the way.
 
-    `complete` is false under targets: other changes may be wanted. `errored` means that Terraform failed on the way.
+    `remote_states` are the states of other root modules that were read for this plan; one that is to be read later, in the apply, is
+    among the changes.
     """
 
     changes: tuple[Change, ...]
-    drift: tuple[Change, ...]
     outputs_changed: tuple[str, ...]
-    complete: bool
     errored: bool
     applyable: bool
     terraform_version: str
+    remote_states: tuple[Resource, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

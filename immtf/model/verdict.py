@@ -9,12 +9,16 @@ from dataclasses import dataclass
 class Verdict:
     """Whether a condition holds now, with the reason in a user's words. Unknown is `held=False`.
 
-    `final` says that waiting can't mend it: a mark that names another volume will not name this one in a minute.
+    `final` says that waiting can't mend it: a mark that names another volume will not name this one in a minute. `patience_s` is for
+    a state that is on its way and slow: it may last so many seconds, and a gate's own limit counts from its end. `next` is what a
+    person does about it, where that is more than the reason says.
     """
 
     held: bool
     reason: str
     final: bool = False
+    patience_s: float = 0.0
+    next: str = ""
 
 
 def first_failure(verdicts: list[Verdict], *, otherwise: str) -> Verdict:
@@ -23,4 +27,6 @@ def first_failure(verdicts: list[Verdict], *, otherwise: str) -> Verdict:
     if not against:
         return Verdict(held=True, reason=otherwise)
     reason = "; ".join(verdict.reason for verdict in against)
-    return Verdict(held=False, reason=reason, final=any(verdict.final for verdict in against))
+    patience_s = min(verdict.patience_s for verdict in against)
+    what_next = next((verdict.next for verdict in against if verdict.next), "")
+    return Verdict(held=False, reason=reason, final=any(verdict.final for verdict in against), patience_s=patience_s, next=what_next)

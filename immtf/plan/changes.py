@@ -14,25 +14,22 @@ from immtf.model.terraform import SENSITIVE, Change, PlanData, Resource, StateDa
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+REMOTE_STATE = "terraform_remote_state"
 
-def parse_plan(document: Mapping[str, Any], *, targeted: bool = False) -> PlanData:
-    """Return the plan in the JSON of `show -json PLANFILE`.
 
-    `targeted` says whether the plan was made with targets; it decides `complete` where Terraform doesn't tell (OpenTofu, Terraform
-    before 1.8). Raises `TerraformFailed` for a format that isn't known.
-    """
+def parse_plan(document: Mapping[str, Any]) -> PlanData:
+    """Return the plan in the JSON of `show -json PLANFILE`. Raises `TerraformFailed` for a format that isn't known."""
     _require_format(document, "plan")
     changes = tuple(_change(row) for row in document.get("resource_changes") or ())
     outputs = _changed_outputs(document.get("output_changes") or {})
     errored = bool(document.get("errored", False))
     return PlanData(
         changes=changes,
-        drift=tuple(_change(row) for row in document.get("resource_drift") or ()),
         outputs_changed=outputs,
-        complete=bool(document.get("complete", not targeted and not errored)),
         errored=errored,
         applyable=bool(document.get("applyable", not errored and (bool(outputs) or any(not change.is_noop for change in changes)))),
         terraform_version=str(document.get("terraform_version", "")),
+        remote_states=tuple(row for row in _resources(_root(document.get("prior_state") or {})) if row.type == REMOTE_STATE),
     )
 
 
@@ -44,7 +41,7 @@ def parse_state(document: Mapping[str, Any], *, serial: int | None = None) -> St
     _require_format(document, "state")
     values = document.get("values") or {}
     return StateData(
-        resources=tuple(_resources(values.get("root_module") or {})),
+        resources=tuple(_resources(_root(document))),
         outputs=parse_outputs(values.get("outputs") or {}),
         serial=serial,
         terraform_version=str(document.get("terraform_version", "")),
@@ -56,17 +53,9 @@ def parse_outputs(document: Mapping[str, Any]) -> dict[str, Any]:
     return {name: SENSITIVE if output.get("sensitive") else output.get("value") for name, output in document.items()}
 
 
-def changed_attributes(change: Change) -> tuple[str, ...]:
-    """Return the names of top-level attributes that would differ, for tables and for telling drift from noise.
-
-    Null, an empty string and an empty collection count as equal: providers exchange them freely.
-    """
-    names = sorted({*change.before, *change.after, *change.after_unknown})
-    return tuple(
-        name
-        for name in names
-        if _is_unknown(change.after_unknown.get(name)) or _blank(change.before.get(name)) != _blank(change.after.get(name))
-    )
+def _root(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the root module of a state's JSON; an empty one where nothing was ever applied."""
+    return _mapping(_mapping(document.get("values")).get("root_module"))
 
 
 def _require_format(document: Mapping[str, Any], kind: str) -> None:
@@ -144,15 +133,3 @@ def _mask(value: Any, marks: Any) -> Any:
     if isinstance(value, list) and isinstance(marks, list):
         return [_mask(item, marks[place] if place < len(marks) else None) for place, item in enumerate(value)]
     return value
-
-
-def _blank(value: Any) -> Any:
-    return None if value in ("", [], {}) else value
-
-
-def _is_unknown(mark: Any) -> bool:
-    if isinstance(mark, dict):
-        return any(_is_unknown(item) for item in mark.values())
-    if isinstance(mark, list):
-        return any(_is_unknown(item) for item in mark)
-    return mark is True

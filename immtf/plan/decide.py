@@ -39,10 +39,11 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """A machine must not go on here; `next` says what a person does."""
+    """A machine must not go on here; `next` says what a person does, `check` which rule it is (`plan.checks`)."""
 
     reason: str
     next: str
+    check: str
 
 
 Decision: TypeAlias = Done | Act | Wait | Halt
@@ -66,7 +67,7 @@ def decide_start(now: NodeNow) -> Decision:
     """Decide `StartNode`."""
     instance = now.instance
     if instance is None or instance.state in GONE:
-        return Halt("there is no instance to start", "run `immtf upgrade` again: it plans anew")
+        return Halt("there is no instance to start", "run `immtf upgrade` again: it plans anew", "no-instance")
     match instance.state:
         case "running":
             return Done(f"{instance.instance_id} is running")
@@ -87,7 +88,7 @@ def decide_detach(now: NodeNow) -> Decision:
 
 def _decide_volume(place: VolumePlace, volume: Volume | None, instance: Instance | None) -> Decision:
     if volume is None:
-        return Halt(f"volume {place.name} ({place.volume_id or 'no id'}) can't be found", "find the volume before anything else is touched")
+        return _lost(place)
     if volume.state == "available" and not volume.attachments:
         return Done(f"{volume.volume_id} is available")
     if not volume.attachments:
@@ -101,30 +102,42 @@ def _decide_tie(volume: Volume, tie: Attachment, instance: Instance | None) -> D
         return Halt(
             f"{volume.volume_id} of this node is {tie.state} to {tie.instance_id}, which is not this node's instance",
             f"look at {tie.instance_id}; detach the volume by hand if it doesn't belong there",
+            "volume-elsewhere",
         )
     if instance.state == "running":
-        return Halt(f"{volume.volume_id} is in use in {instance.instance_id}, which runs", "run `immtf upgrade` again: it stops it first")
+        what = f"{volume.volume_id} is in use in {instance.instance_id}, which runs"
+        return Halt(what, "run `immtf upgrade` again: it stops it first", "volume-in-use")
     if tie.state == "attached" and instance.state == "stopped":
         return Act(f"detach {volume.volume_id} from {instance.instance_id}")
     return Wait(f"{volume.volume_id} is {tie.state} to {tie.instance_id}, which is {instance.state}")
 
 
 def decide_apply(now: NodeNow) -> Decision:
-    """Decide `ApplyNode`: every volume must be free or on this node's own instance, and no stray instance may wait for it."""
+    """Decide `ApplyNode`: every volume must be free or on this node's own instance, and no stray instance may wait for it.
+
+    A volume that is still on its way off another instance is waited for.
+    """
     if now.strays:
         names = ", ".join(f"{stray.instance_id} ({stray.state})" for stray in now.strays)
         return Halt(
             f"an instance tagged as this node's is not in Terraform's state: {names}",
             "it was left by an interrupted apply: terminate it, "
             f"or take it in with terraform import '{now.place.instance}' {now.strays[0].instance_id}",
+            "stray-instance",
         )
     for place in now.place.volumes:
         volume = now.volumes.get(place.name)
         if volume is None and place.volume_id:
-            return Halt(f"volume {place.name} ({place.volume_id}) can't be found", "find the volume before anything else is touched")
+            return _lost(place)
         for tie in volume.attachments if volume else ():
             if now.instance is None or tie.instance_id != now.instance.instance_id:
-                return Halt(
-                    f"{place.volume_id} is {tie.state} to {tie.instance_id}, not to this node's instance", f"look at {tie.instance_id}"
-                )
+                what = f"{place.volume_id} is {tie.state} to {tie.instance_id}, not to this node's instance"
+                if tie.state == "detaching":  # on its way off, as it was seen to come back from `available`
+                    return Wait(what)
+                return Halt(what, f"look at {tie.instance_id}", "volume-elsewhere")
     return Act("apply this node's change")
+
+
+def _lost(place: VolumePlace) -> Halt:
+    what = f"volume {place.name} ({place.volume_id or 'no id'}) can't be found"
+    return Halt(what, "find the volume before anything else is touched", "volume-lost")

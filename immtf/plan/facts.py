@@ -3,6 +3,10 @@
 One line a fact, `key<TAB>mount point<TAB>value`, so that nothing depends on a JSON library in the image. `findmnt --mountpoint`
 answers only for a real mount point: a service that came up on the root disk has none. In the lab's runtime without a file
 system of its own the guest's paths lie under `$IMMTF_ROOT`; on a real instance it is empty.
+
+What an image does not mount it says in a word, in `/run/immtf/volume-SERIAL.status`: `blank`, or `recovering` while it replays a
+journal or checks the filesystem. It formats a blank volume only when immtf has put down `/run/immtf/first-boot/SERIAL`, which names
+that very volume. Nothing that immtf itself runs here can format anything.
 """
 
 from __future__ import annotations
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
 
 MARK_FILE = ".immtf-volume"
 VERSION_FILE = "/etc/image-version"
+RUN_DIR = "/run/immtf"
+BLANK = "blank"
+RECOVERING = frozenset({"recovering", "fsck"})
 _DONE = "facts-end"
 
 
@@ -37,6 +44,11 @@ def facts_script(mounts: Iterable[str]) -> str:
             f'  printf "mark\\t%s\\t%s\\n" "$p" "$(cat "${{IMMTF_ROOT:-}}$p/{MARK_FILE}" 2>/dev/null)"',
             "fi",
         ]
+    lines += [
+        f'for f in "${{IMMTF_ROOT:-}}{RUN_DIR}"/volume-*.status; do',
+        '  if [ -f "$f" ]; then n="${f##*/volume-}"; printf "status\\t%s\\t%s\\n" "${n%.status}" "$(head -n 1 "$f")"; fi',
+        "done",
+    ]
     return "\n".join([*lines, f"echo {_DONE}", ""])
 
 
@@ -57,6 +69,27 @@ def mark_script(path: str, mark: Mark) -> str:
     )
 
 
+def first_boot_script(path: str, volume_id: str) -> str:
+    """Return the script that lets an instance make a filesystem on this very volume, for the place `path`.
+
+    It fails where something is mounted there, or the image doesn't call the volume blank. The mark is written whole or not at all. It
+    lies in `/run`, so it doesn't outlive the boot that it was given in; the image takes it away when it has made the filesystem.
+    """
+    serial = shlex.quote(volume_id.replace("-", ""))
+    return "\n".join(
+        [
+            "set -e",
+            f'r="${{IMMTF_ROOT:-}}{RUN_DIR}"',
+            f"if findmnt --noheadings --mountpoint {shlex.quote(path)} >/dev/null; then exit 3; fi",
+            f'test "$(head -n 1 "$r"/volume-{serial}.status)" = {BLANK}',
+            'mkdir -p "$r/first-boot"',
+            f'printf "%s\\n" {shlex.quote(volume_id)} >"$r"/first-boot/.{serial}',
+            f'mv "$r"/first-boot/.{serial} "$r"/first-boot/{serial}',
+            "",
+        ]
+    )
+
+
 def parse_facts(text: str, mounts: Iterable[str]) -> GuestFacts:
     """Read the script's output. A torn or foreign answer becomes a problem, never a partial truth."""
     lines = text.splitlines()
@@ -67,7 +100,8 @@ def parse_facts(text: str, mounts: Iterable[str]) -> GuestFacts:
         key, _, rest = line.partition("\t")
         path, _, value = rest.partition("\t")
         found[(key, path)] = value.strip()
-    return GuestFacts(image_version=found.get(("version", ""), ""), mounts=tuple(_mount(found, path) for path in mounts))
+    statuses = {serial: word for (key, serial), word in found.items() if key == "status" and serial}
+    return GuestFacts(image_version=found.get(("version", ""), ""), mounts=tuple(_mount(found, path) for path in mounts), statuses=statuses)
 
 
 def _mount(found: dict[tuple[str, str], str], path: str) -> Mount:

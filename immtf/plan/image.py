@@ -28,6 +28,7 @@ class Image:
     """A machine image, as the cloud tells of it.
 
     `family` and `version` are its tags `immtf:family` and `immtf:version`, empty where it has none; `created` is an RFC 3339 time.
+    `root` is what its root device is on, `ebs` or `instance-store`.
     """
 
     image_id: str
@@ -36,6 +37,7 @@ class Image:
     created: str
     state: str = "available"
     architecture: str = "x86_64"
+    root: str = "ebs"
     tags: Mapping[str, str] = field(default_factory=dict)
 
 

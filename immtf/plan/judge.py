@@ -1,23 +1,26 @@
 """The plan judge: may this very plan be applied in this step?
 
 A step has an allow-list (its node, or the shared addresses). On top stand hard rules that nothing overrides: a data volume is
-never deleted or replaced, by anyone's step; a failed plan is no plan. Every refusal has a name, the offending addresses and
-the way to mend them. Rows of Terraform's plan are the only evidence: targets are a wish, and Terraform adds to them (measured:
-a target on one attachment replaced every node's instance; `prevent_destroy` is gone with its block).
+never deleted or replaced, by anyone's step; a failed plan is no plan. Every refusal has a name (`plan.checks` tells which of them
+a person may let pass), the offending addresses and the way to mend them. Rows of Terraform's plan are the only evidence: targets
+are a wish, and Terraform adds to them (measured: a target on one attachment replaced every node's instance; `prevent_destroy` is
+gone with its block).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from immtf.errors import PlanRefused
+from immtf.plan.checks import named, way_past
 from immtf.plan.layout import ATTACHMENT, INSTANCE, VOLUME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from immtf.model.layout import Layout, NodePlace
+    from immtf.model.names import NodeId
     from immtf.model.terraform import Change, PlanData
 
 
@@ -52,7 +55,8 @@ def hard_rules(plan: PlanData) -> list[Refusal]:
         [row for row in rows if row.deposed],
         "deposed",
         "is left over from an interrupted replacement",
-        "look at it, then remove it: terraform apply -target=ADDRESS after reading its plan",
+        "look at it, then remove it alone: plan with the image that the node has now and `terraform plan -target=ADDRESS -out=FILE`, "
+        "and apply that file only if it destroys the deposed object and nothing else",
     )
     return refusals
 
@@ -68,6 +72,8 @@ def judge_node(plan: PlanData, place: NodePlace, layout: Layout, zones: Mapping[
             others, "other-node", f"is another node's, not {place.node}'s", "give each node a module of its own, so that it can be targeted"
         ),
         *_refuse(shared, "shared-change", "belongs to no node", "run `immtf upgrade` again: shared changes are a stage of their own"),
+        *refuse_detached(shared),
+        *refuse_rehomed(rows, layout),
         *_refuse(
             [row for row in rows if row.address == place.instance and (row.is_delete or row.is_forget)],
             "node-removed",
@@ -93,7 +99,7 @@ def judge_shared(plan: PlanData, layout: Layout) -> list[Refusal]:
     mine = [row for row in acting(plan) if layout.owner(row.address) is not None]
     mend = "nodes are changed one at a time, in steps of their own"
     refused = _refuse(mine, "node-in-shared", "is a node's, and came along with a shared change", mend)
-    return [*hard_rules(plan), *refused, *refuse_detached(acting(plan))]
+    return [*hard_rules(plan), *refused, *refuse_detached(acting(plan)), *refuse_rehomed(acting(plan), layout)]
 
 
 def judge_create(plan: PlanData, layout: Layout) -> list[Refusal]:
@@ -107,6 +113,8 @@ def judge_create(plan: PlanData, layout: Layout) -> list[Refusal]:
         *_refuse(
             gone, "create-destroys", "would be taken away", "is this the right environment and version? `immtf upgrade` changes what exists"
         ),
+        *refuse_detached(gone),
+        *refuse_rehomed(rows, layout),
     ]
 
 
@@ -121,11 +129,11 @@ def refuse(refusals: Iterable[Refusal], where: str) -> None:
     found = list(refusals)
     if not found:
         return
-    lines = [f"[{item.check}] {', '.join(item.addresses) or 'the plan'} {item.what}" for item in found]
+    lines = [f"{named(item.check)}{', '.join(item.addresses) or 'the plan'} {item.what}" for item in found]
     raise PlanRefused(
         "the plan was refused, nothing of it was applied: " + "; ".join(lines),
         where=where,
-        next="; ".join(dict.fromkeys(item.mend for item in found)),
+        next="; ".join(dict.fromkeys(f"{item.mend}{way_past(item.check)}" for item in found)),
     )
 
 
@@ -186,6 +194,35 @@ def refuse_detached(rows: list[Change]) -> list[Refusal]:
         "would be detached from an instance that has not been stopped",
         mend,
     )
+
+
+def refuse_rehomed(rows: list[Change], layout: Layout) -> list[Refusal]:
+    """Refuse what gives a node's volume to another node: an attachment across nodes, or a name that moves on (a count shifted)."""
+    homes = {volume.volume_id: node for node, place in layout.nodes.items() for volume in place.volumes if volume.volume_id}
+    homes |= {place.instance_id: node for node, place in layout.nodes.items() if place.instance_id}
+    strangers = [row for row in rows if row.type == ATTACHMENT and _crosses(row, homes, layout)]
+    renamed = [row for row in rows if row.type in {INSTANCE, VOLUME} and _is_renamed(_tagged(row.before), _tagged(row.after))]
+    return _refuse(
+        [*strangers, *renamed],
+        "rehomed",
+        "would give a volume and its data to another node",
+        "name nodes by keys that stay (a module per node, or for_each), never by their position; keep each key's volume",
+    )
+
+
+def _crosses(row: Change, homes: Mapping[str, NodeId], layout: Layout) -> bool:
+    """Return whether an attachment would tie what belongs to a node to anything that isn't this node's."""
+    ends = {homes[end] for name in ("volume_id", "instance_id") if (end := str(row.after.get(name) or "")) in homes}
+    return bool(ends) and ends != {layout.owner(row.address)}
+
+
+def _is_renamed(before: str, after: str) -> bool:
+    return bool(before and after) and before != after
+
+
+def _tagged(values: Mapping[str, Any]) -> str:
+    tags = values.get("tags")
+    return str(tags.get("immtf:node") or "") if isinstance(tags, dict) else ""
 
 
 def refuse_moved(plan: PlanData) -> list[Refusal]:

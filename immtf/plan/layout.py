@@ -1,8 +1,9 @@
 """From Terraform's own JSON to the nodes of a block: which addresses are whose, and which ids the state holds.
 
-Two layouts are understood. A module per node (`nodes: module.server`, the recommended one): everything in
+Three layouts are understood. A module per node (`nodes: module.server`, the recommended one): everything in
 `module.server["a"]` is node a's. Resources with keys (`nodes: aws_instance.server`): the instance, and the volumes and
-attachments beside it with the same key. Targets follow: the module, or the node's resources together (an attachment alone
+attachments beside it with the same key. Either of them counted (`count`): then a node's key is its position, which is warned of,
+since positions shift when one is taken out. Targets follow: the module, or the node's resources together (an attachment alone
 would pull in every node: it refers to the whole resource).
 """
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 INSTANCE = "aws_instance"
 VOLUME = "aws_ebs_volume"
 ATTACHMENT = "aws_volume_attachment"
+_COUNTED = re.compile(r"\[\d+\]$")
 _KEY = re.compile(r'\[("(?:[^"\\]|\\.)*"|\d+)\]')
 
 
@@ -57,6 +59,17 @@ def lay_out(block: Block, state: StateData, plan: PlanData | None = None) -> Lay
             node = NodeId(cluster.name, key)
             nodes[node] = _node_place(node, target, found, cluster, planned=plan is not None)
     return Layout(nodes)
+
+
+def lint_layout(layout: Layout) -> list[str]:
+    """Return a warning for each cluster whose nodes are counted."""
+    counted = {node.cluster: place.targets[0] for node, place in sorted(layout.nodes.items()) if _COUNTED.search(place.targets[0])}
+    return [
+        f"cluster {cluster}: its nodes are counted, as in {example}. Taking out any node but the last would give every later volume to "
+        "another node (such a plan is refused). Give each node a module of its own with for_each (recommended), or use for_each in "
+        "place of count, with names that stay as keys"
+        for cluster, example in counted.items()
+    ]
 
 
 def _places(state: StateData, plan: PlanData | None) -> list[_Place]:

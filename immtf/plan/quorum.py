@@ -3,19 +3,23 @@
 The rules are Raft's (a majority of the voters in the configuration, dead ones counted). They are deliberately stricter than
 "the API says healthy": with an empty volume a cluster healed itself under a new identity and said healthy; with a dead server
 removed by autopilot it said healthy for two of two. So: exactly the expected servers, each asked itself, all naming one leader.
+
+A peer that is no node's may be a stale one: a server that came back under another address, or was replaced by hand. It costs quorum,
+as it counts and doesn't vote. It may be struck out only where that is certain, and where the others are a majority with it and without.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from immtf.model.block import MAX_LAG
 from immtf.model.verdict import Verdict, first_failure
 
 if TYPE_CHECKING:
-    from immtf.model.names import NodeId
-    from immtf.model.service import ServiceView
+    from collections.abc import Sequence
 
-MAX_LAG = 1000
+    from immtf.model.names import NodeId
+    from immtf.model.service import Peer, ServiceView
 
 
 def majority(voters: int) -> int:
@@ -56,15 +60,73 @@ def judge_spare(view: ServiceView, node: NodeId, *, max_lag: int = MAX_LAG) -> V
     return first_failure(verdicts, otherwise=f"without {node} {left} of {voters} voters are left, quorum is {majority(voters)}")
 
 
+def stale_peers(view: ServiceView) -> tuple[Peer, ...]:
+    """Return the peers that are at no node's address."""
+    known = {address for address in view.addresses.values() if address}
+    return tuple(peer for peer in view.peers if peer.address not in known)
+
+
+def judge_removal(view: ServiceView, peer: Peer) -> Verdict:
+    """Judge whether this peer may be struck from the configuration: it is certainly dead and no node's, and quorum stays.
+
+    The healthy voters that are nodes and answer have to be a majority of the voters as they are now; then they are one without it too.
+    """
+    return first_failure([_is_stale(view, peer), *_lasts_without(view, peer)], otherwise=_left_without(view, peer))
+
+
+def _is_stale(view: ServiceView, peer: Peer) -> Verdict:
+    """Judge that the peer is nobody's: unknown is not dead, and a node without an instance may come back to its seat."""
+    homeless = sorted(str(node) for node, address in view.addresses.items() if not address)
+    why = view.problem
+    if not why and peer not in view.peers:
+        why = f"{peer.address} is not in the configuration as it was seen"
+    elif not why and peer not in stale_peers(view):
+        why = f"{peer.address} is a node of the block"
+    elif not why and homeless:
+        why = f"{peer.address} may be the seat of {', '.join(homeless)}, which has no instance now"
+    elif not why and peer.healthy is not False:
+        why = f"{peer.address} is {'healthy: a server that Terraform does not know' if peer.healthy else 'of unknown health'}"
+    return Verdict(held=not why, reason=why)
+
+
+def _lasts_without(view: ServiceView, peer: Peer) -> list[Verdict]:
+    """Judge that the others agree on a leader among them, and are enough."""
+    leader = view.leader()
+    voters = sum(item.voter for item in view.peers)
+    verdicts = [] if leader else [Verdict(held=False, reason="no leader is agreed on")]
+    if (left := len(_serving(view, peer))) < majority(voters):
+        verdicts.append(Verdict(held=False, reason=f"{left} of {voters} voters are healthy without it, quorum is {majority(voters)}"))
+    return verdicts
+
+
+def _serving(view: ServiceView, without: Peer) -> list[Peer]:
+    """Return the healthy voters that are nodes and answered, without this one."""
+    answered = {view.addresses[node] for node, answer in view.answers.items() if not answer.problem and answer.leader}
+    return [peer for peer in view.peers if peer != without and peer.voter and peer.healthy is True and peer.address in answered]
+
+
+def _left_without(view: ServiceView, peer: Peer) -> str:
+    voters = sum(item.voter for item in view.peers if item != peer)
+    return f"quorum stays: without {peer.address} {len(_serving(view, peer))} of {voters} voters are healthy, quorum is {majority(voters)}"
+
+
+def _offer(view: ServiceView, peers: Sequence[Peer]) -> str:
+    """Say what can be done about stale peers: struck out where quorum stays, else why not."""
+    verdicts = [judge_removal(view, peer) for peer in peers]
+    if refused := next((verdict for verdict in verdicts if not verdict.held), None):
+        return f"find out whose servers these are; none of them may be removed now ({refused.reason})"
+    return f"if these servers are gone for good, remove them with `immtf repair` ({verdicts[0].reason})"
+
+
 def _configuration(view: ServiceView, without: NodeId | None = None) -> Verdict:
     """Judge that every peer is a node's. One more may be the seat of a node that has no instance now, and so no address."""
     if view.problem:
         return Verdict(held=False, reason=view.problem)
-    known = {address for address in view.addresses.values() if address}
-    stale = [peer.address for peer in view.peers if peer.address not in known]
+    stale = stale_peers(view)
     allowed = 1 if without is not None and not view.addresses.get(without) else 0
     if len(stale) > allowed:
-        return Verdict(held=False, reason=f"peers that are no node of the block: {', '.join(stale)}")
+        named = ", ".join(peer.address for peer in stale)
+        return Verdict(held=False, reason=f"peers that are no node of the block: {named}", next=_offer(view, stale))
     return Verdict(held=True, reason="")
 
 

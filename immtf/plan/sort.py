@@ -10,8 +10,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from immtf.model.snapshot import ChangeKind, NodeChange
-from immtf.plan.judge import Refusal, acting, hard_rules, node_rules, refuse_detached, refuse_moved
+from immtf.model.snapshot import ChangeKind, NodeChange, SharedChange
+from immtf.plan.judge import Refusal, acting, hard_rules, node_rules, refuse_detached, refuse_moved, refuse_rehomed
 from immtf.plan.layout import ATTACHMENT
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Sorted:
     """A full plan by whom it concerns; `refusals` is what must be mended before anything is touched."""
 
     nodes: Mapping[NodeId, NodeChange]
-    shared: tuple[str, ...]
+    shared: tuple[SharedChange, ...]
     outputs: tuple[str, ...]
     refusals: tuple[Refusal, ...]
 
@@ -43,14 +43,15 @@ def sort_plan(plan: PlanData, layout: Layout, zones: Mapping[NodeId, Mapping[str
     for change in acting(plan):
         owner = layout.owner(change.address)
         if owner is None:
-            shared.append(change.address)
+            shared.append(SharedChange(change.address, "/".join(change.actions)))
         else:
             rows[owner].append(change)
     nodes = {node: _node_change(layout.nodes[node], found) for node, found in rows.items()}
     removed = [node for node, change in nodes.items() if change.kind is ChangeKind.REMOVE]
     own = [refusal for node, found in rows.items() for refusal in node_rules(found, layout.nodes[node], (zones or {}).get(node, {}))]
     loose = refuse_detached([change for change in acting(plan) if layout.owner(change.address) is None])
-    refusals = (*hard_rules(plan), *refuse_moved(plan), *_refuse_removed(removed, layout), *loose, *own)
+    strange = refuse_rehomed(acting(plan), layout)
+    refusals = (*hard_rules(plan), *refuse_moved(plan), *_refuse_removed(removed, layout), *loose, *strange, *own)
     return Sorted(nodes=nodes, shared=tuple(shared), outputs=plan.outputs_changed, refusals=refusals)
 
 

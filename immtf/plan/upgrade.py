@@ -21,6 +21,7 @@ from immtf.model.steps import (
     NodeWork,
     ProveVolumes,
     SettleNode,
+    SnapshotVolumes,
     SpareNode,
     StartNode,
     Step,
@@ -28,6 +29,7 @@ from immtf.model.steps import (
     UntaintInstance,
     UpgradePlan,
 )
+from immtf.plan.checks import named
 from immtf.plan.image import called
 from immtf.plan.quorum import majority, may_be_away
 
@@ -51,8 +53,8 @@ ACTIONS = {
 _BEFORE: tuple[type[Step], ...] = (SpareNode, MarkVolumes, HandOver)
 _PROVE: tuple[type[Step], ...] = (ProveVolumes, SettleNode)
 STEPS: Mapping[str, tuple[type[Step], ...]] = {
-    "replace": (*_BEFORE, StopNode, DetachVolumes, ApplyNode, *_PROVE),
-    "rebuild": (*_BEFORE, StopNode, DetachVolumes, ApplyNode, *_PROVE),
+    "replace": (*_BEFORE, StopNode, SnapshotVolumes, DetachVolumes, ApplyNode, *_PROVE),
+    "rebuild": (*_BEFORE, StopNode, SnapshotVolumes, DetachVolumes, ApplyNode, *_PROVE),
     "attach": (*_BEFORE, ApplyNode, StartNode, *_PROVE),
     "update": (*_BEFORE, ApplyNode, StartNode, *_PROVE),
     "adopt": (SpareNode, AdoptInstance, ApplyNode, StartNode, *_PROVE),
@@ -147,9 +149,12 @@ def _image_of(now: NodeNow) -> str:
     return now.instance.image_id if now.instance else ""
 
 
-def steps_of(node: NodeId, action: str) -> tuple[Step, ...]:
-    """Return the steps of an action, in their order. Each decides for itself, when its time comes, whether it has anything to do."""
-    return tuple(kind(node) for kind in STEPS[action])
+def steps_of(node: NodeId, action: str, *, snapshots: bool = False) -> tuple[Step, ...]:
+    """Return the steps of an action, in their order; with a step for `snapshots` where the cluster asks for them.
+
+    Each decides for itself, when its time comes, whether it has anything to do.
+    """
+    return tuple(kind(node) for kind in STEPS[action] if snapshots or kind is not SnapshotVolumes)
 
 
 def allowed_away(cluster: Cluster, members: int) -> int:
@@ -167,13 +172,13 @@ def _refuse_too_few(cluster: Cluster, nodes: Mapping[NodeId, NodeNow], snapshot:
     mendable = min(allowed, 1)  # nodes are mended one at a time, and the others have to be whole meanwhile
     if len(away) > mendable:
         raise PersonNeeded(
-            f"{len(away)} of {members} nodes are away ({', '.join(map(str, away))}); at most {mendable} may be",
+            f"{named('quorum')}{len(away)} of {members} nodes are away ({', '.join(map(str, away))}); at most {mendable} may be",
             where=f"cluster {cluster.name}",
             next="bring nodes back by hand until at most that many are away, then run `immtf upgrade` again",
         )
     if touched and not allowed and any(snapshot.change(node).kind is not ChangeKind.CREATE for node in touched):
         raise PersonNeeded(
-            f"a cluster of {members} can spare no node",
+            f"{named('quorum')}a cluster of {members} can spare no node",
             where=f"cluster {cluster.name}",
             next="add nodes first (three can spare one), or replace the node by hand in a maintenance window",
         )
@@ -211,9 +216,8 @@ def _work(cluster: Cluster, node: NodeId, snapshot: Snapshot, versions: Mapping[
         gates=tuple(gate.id for gate in cluster.gates),
         quorum_left=_quorum_left(cluster, snapshot, action),
     )
-    return NodeWork(
-        node=node, action=change.kind, why=row.why, steps=steps_of(node, action) if chosen else (), row=row, image_id=change.image_id
-    )
+    steps = steps_of(node, action, snapshots=cluster.takes_snapshots) if chosen else ()
+    return NodeWork(node=node, action=change.kind, why=row.why, steps=steps, row=row, image_id=change.image_id)
 
 
 def _why(node: NodeId, snapshot: Snapshot) -> str:

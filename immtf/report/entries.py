@@ -118,6 +118,11 @@ def _(event: e.TerraformTold) -> Entry:
     return Entry(sorts.get(event.kind, "wait"), event.node, "terraform", words)
 
 
+@_entry.register(e.CheckOverridden)
+def _(event: e.CheckOverridden) -> Entry:
+    return Entry("warning", event.node, f"{event.check} overridden", f"{event.what}; let pass by --allow: {event.reason}")
+
+
 @_entry.register(e.PlanJudged)
 def _(event: e.PlanJudged) -> Entry:
     changes = ", ".join(within_module(change) for change in event.allowed)
@@ -133,6 +138,12 @@ def _(event: e.ProbeReported) -> Entry:
 @_entry.register(e.Noted)
 def _(event: e.Noted) -> Entry:
     return Entry("warning" if event.level == "warning" else "info", "", "note", event.message)
+
+
+@_entry.register(e.Diagnosed)
+def _(event: e.Diagnosed) -> Entry:
+    found = ", ".join(row.id for row in event.findings)
+    return Entry("warning" if found else "done", "", "diagnosis", found or "nothing is wrong")
 
 
 @_entry.register(e.StatusTaken)

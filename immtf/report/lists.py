@@ -10,7 +10,7 @@ from immtf.report.wording import counted, duration, percent, plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from immtf.model.events import NodeRow, PlanRow, RunFinished
+    from immtf.model.events import FindingRow, NodeRow, PlanRow, RunFinished
 
 PLAN_HEAD: Final = ("node", "now", "target", "action", "why", "volume", "gates", "quorum left")
 STATUS_HEAD: Final = ("node", "instance", "state", "image", "zone", "volume", "mounted", "role", "health")
@@ -43,6 +43,18 @@ def status_lines(rows: Sequence[NodeRow], unfinished: Sequence[str]) -> list[str
     """Return a status as lines of text, each beginning with what it is about."""
     lines = [f"{cells[0]} {_named(STATUS_HEAD[1:], cells[1:])}" for cells in status_cells(rows)]
     return lines + [f"unfinished {plain(what)}" for what in unfinished]
+
+
+def finding_lines(findings: Sequence[FindingRow]) -> list[str]:
+    """Return what is wrong as lines of text: the finding, then indented what was seen, its harm, and who mends it how."""
+    lines = []
+    for row in findings:
+        lines += [
+            plain(row.id),
+            *(f"  {name:<6} {plain(text)}" for name, text in (("seen", row.evidence), ("harm", row.harm), ("fix", row.fix))),
+        ]
+        lines.append(f"  by     {'immtf repair' if row.by == 'repair' else 'a person'}")
+    return lines or ["nothing is wrong"]
 
 
 def summary_cells(end: RunFinished) -> list[tuple[str, str]]:

@@ -42,6 +42,14 @@ def status_table(rows: Sequence[NodeRow], unfinished: Sequence[str]) -> Renderab
     return Group(table, *(Text(f"  unfinished: {plain(what)}", style="yellow") for what in unfinished))
 
 
+def checks_table(rows: Iterable[tuple[str, str, str, str]]) -> RenderableType:
+    """Return the checks as a table: id, whether it may be let pass, what it guards, and why."""
+    table = _table(("check", "rule", "guards", "why"), whole={"check", "rule"})
+    for name, word, guards, why in rows:
+        table.add_row(Text(name, style="bold"), Text(word, style="" if word == "hard" else "yellow"), Text(guards), Text(why))
+    return table
+
+
 def summary_table(end: RunFinished) -> RenderableType:
     """Return what a finished run amounts to."""
     good = end.exit_code == 0

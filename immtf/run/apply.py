@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from immtf.errors import PersonNeeded, StalePlan
+from immtf.errors import NoRoom, PersonNeeded, StalePlan
 from immtf.model.events import PlanJudged, StepFinished, StepStarted
-from immtf.plan.decide import Halt, decide_apply
-from immtf.plan.judge import Refusal, acting, judge_alive, judge_node, refuse
+from immtf.plan.checks import named
+from immtf.plan.decide import Halt, Wait, decide_apply
+from immtf.plan.judge import Refusal, acting, judge_alive, judge_node
+from immtf.run.capacity import PAUSES_S, Room
 from immtf.run.gates import ask, check_cancel, spare_questions, wait_for
 from immtf.run.world import zones_of
 
@@ -27,30 +29,43 @@ if TYPE_CHECKING:
 ATTEMPTS = 3
 
 
-def rehearse_node(world: World, node: NodeId) -> None:
+def rehearse_node(world: World, node: NodeId, patience: Patience) -> None:
     """Judge the plan of a running node's change; raise what would stop its step later. Nothing is applied."""
     now = world.node(node, strays=True)
     if now.running:
         _refuse_halt(now)
         saved = world.terraform.plan(targets=now.place.targets)
-        refuse(judge_node(saved.data, now.place, world.layout, zones_of(now)), str(node))
+        patience.refuse(judge_node(saved.data, now.place, world.layout, zones_of(now)), str(node))
 
 
-def apply_node(world: World, node: NodeId, patience: Patience) -> tuple[str, bool]:
-    """Apply one node's change. Returns the evidence and whether there was anything to apply."""
+def apply_node(world: World, node: NodeId, patience: Patience, pauses_s: tuple[float, ...] = PAUSES_S) -> tuple[str, bool]:
+    """Apply one node's change. Returns the evidence and whether there was anything to apply.
+
+    Where the cloud has no room for it (`run.capacity`) it is tried again, with these pauses between; then `NoRoom` is raised.
+    """
+    room = Room(world, node, patience, pauses_s)
+    applied = room.until_there(lambda: _apply_once(world, node, patience, room))
+    instance = world.layout.nodes[node].instance_id
+    return (f"applied: {applied} changes, instance {instance}" if applied else "Terraform wants no change"), bool(applied)
+
+
+def _apply_once(world: World, node: NodeId, patience: Patience, room: Room) -> int:
     now = world.node(node, strays=True)
     _refuse_halt(now)
-    applied = apply_judged(
+
+    def judge(plan: PlanData) -> list[Refusal]:
+        room.learn(now, plan)
+        return _judge(world, now, plan)
+
+    return apply_judged(
         world,
         patience,
-        judge=lambda plan: _judge(world, now, plan),
+        judge=judge,
         ready=lambda plan: _spare_again(world, now, plan, patience),
         targets=now.place.targets,
         where=str(node),
         step="ApplyNode",
     )
-    instance = world.layout.nodes[node].instance_id
-    return (f"applied: {applied} changes, instance {instance}" if applied else "Terraform wants no change"), bool(applied)
 
 
 def _spare_again(world: World, now: NodeNow, plan: PlanData, patience: Patience) -> None:
@@ -68,8 +83,10 @@ def _judge(world: World, now: NodeNow, plan: PlanData) -> list[Refusal]:
 
 def _refuse_halt(now: NodeNow) -> None:
     decision = decide_apply(now)
+    if isinstance(decision, Wait):
+        raise NoRoom(decision.reason, code="VolumeInUse", where=str(now.node), next="wait until it is free, then run `immtf upgrade` again")
     if isinstance(decision, Halt):
-        raise PersonNeeded(decision.reason, where=str(now.node), next=decision.next)
+        raise PersonNeeded(f"{named(decision.check)}{decision.reason}", where=str(now.node), next=decision.next)
 
 
 def apply_stage(
@@ -109,7 +126,7 @@ def apply_judged(
         saved = world.terraform.plan(targets=targets)
         if not saved.changed:
             return 0
-        refuse(judge(saved.data), where)
+        patience.refuse(judge(saved.data), where)
         ready(saved.data)
         rows = [f"{row.address}: {'/'.join(row.actions)}" for row in acting(saved.data)]
         patience.emit(PlanJudged(where, step, tuple(rows)))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from immtf.errors import GuestFailed, PersonNeeded
-from immtf.model.block import MountedGate
 from immtf.model.snapshot import ChangeKind
-from immtf.plan.custody import judge_custody, judge_image, needs_mark, wanted_mark
+from immtf.plan.checks import named
+from immtf.plan.custody import described, judge_custody, judge_image, judge_kept, needs_mark, wanted_mark
 from immtf.plan.facts import mark_script
-from immtf.run.gates import Question, wait_for
+from immtf.run.firstboot import await_mounts, await_recovery, volumes_question
+from immtf.run.gates import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from immtf.model.cloud import Volume
     from immtf.model.names import NodeId
     from immtf.model.snapshot import NodeNow
     from immtf.model.steps import NodeWork
@@ -43,19 +46,13 @@ def mark_all(world: World, nodes: Sequence[NodeId], patience: Patience, *, made:
     if doubtful and (unasked or any(_carries_mark(now) for now in seen.values())):
         why = f"and {', '.join(unasked)} can't be asked for theirs" if unasked else "and others have theirs: was it formatted?"
         raise PersonNeeded(
-            f"the volume lost its mark, {why}",
+            f"{named('unmarked')}the volume lost its mark, {why}",
             where=", ".join(map(str, doubtful)),
             next="look at the data on that node, and mend the image if it formats; "
             f"only if the data are right: --accept-unmarked {doubtful[0]}",
         )
     for node in bare:
         mark_volumes(world, node, patience, wait=False)
-
-
-def await_mounts(world: World, node: NodeId, patience: Patience) -> None:
-    """Wait until a node's volumes are mounted, marked or not."""
-    question = _question(world, node, lambda: judge_custody(world.block.name, world.node(node, facts=True), marked=False))
-    wait_for([question], patience, where=str(node), settling=True)
 
 
 def _carries_mark(now: NodeNow) -> bool:
@@ -65,11 +62,13 @@ def _carries_mark(now: NodeNow) -> bool:
 def mark_volumes(world: World, node: NodeId, patience: Patience, *, wait: bool) -> tuple[str, bool]:
     """Make sure that every mounted volume of a running node carries its mark; return the evidence and whether one was written.
 
-    `wait` for the mounts where the node is just coming up. A node that can't be asked is left as it is: its volumes, if they were
-    ever marked, prove themselves later, and if not the proof will fail. A mark that contradicts is for a person.
+    `wait` for the mounts where this run has just made the node; its volumes get their filesystems then. A node whose filesystem is
+    being checked is waited for: it must not be stopped in the middle of that. A node that can't be asked is left as it is: its
+    volumes, if they were ever marked, prove themselves later, and if not the proof will fail. A mark that contradicts is for a person.
     """
     if wait:
-        await_mounts(world, node, patience)
+        await_mounts(world, [node], patience, made=[node])
+    await_recovery(world, node, patience)
     now = world.node(node, facts=True)
     verdict = judge_custody(world.block.name, now, marked=False)
     if verdict.final:
@@ -82,27 +81,28 @@ def mark_volumes(world: World, node: NodeId, patience: Patience, *, wait: bool) 
     proof = judge_custody(world.block.name, world.node(node, facts=True)) if written else judge_custody(world.block.name, now)
     if not proof.held:
         raise PersonNeeded(f"the mark was written and is not there: {proof.reason}", where=str(node), next="look at the volume on the node")
-    return f"{'marked' if written else 'known'}: {proof.reason}", bool(written)
+    return f"{'marked' if written else 'known'}: {proof.reason}: {described(now)}", bool(written)
 
 
-def prove_volumes(world: World, node: NodeId, patience: Patience, *, image_id: str) -> str:
-    """Wait until the node's present instance is of the wanted image and its volumes are proven on it; return the evidence."""
+def prove_volumes(
+    world: World, node: NodeId, patience: Patience, *, image_id: str, before: Mapping[str, Volume | None] | None = None
+) -> str:
+    """Wait until the node's present instance is of the wanted image and its volumes are proven on it; return the evidence.
+
+    `before` are the volumes by name as the cloud showed them before the first step: the same ones have to be there, in the same zone,
+    and not smaller. The filesystem and whose it is are proven by the mark.
+    """
     last: list[Verdict] = []
 
     def ask_once() -> Verdict:
         now = world.node(node, facts=True)
-        image = judge_image(now, image_id)
-        last[:] = [judge_custody(world.block.name, now) if image.held else image]
+        image, kept = judge_image(now, image_id), judge_kept(before or {}, now)
+        verdict = image if not image.held else kept if not kept.held else judge_custody(world.block.name, now)
+        last[:] = [replace(verdict, reason=f"{verdict.reason}: {described(now)}") if verdict.held and now.place.volumes else verdict]
         return last[0]
 
-    wait_for([_question(world, node, ask_once)], patience, where=str(node), settling=True)
+    wait_for([volumes_question(world, node, ask_once)], patience, where=str(node), settling=True)
     return last[0].reason
-
-
-def _question(world: World, node: NodeId, ask: Callable[[], Verdict]) -> Question:
-    """Ask at the pace of the cluster's `mounted` gate: what its file says of a mount's time holds here too. One answer will do."""
-    pace = next((gate for gate in world.cluster(node).gates if isinstance(gate, MountedGate)), MountedGate())
-    return Question("volumes", str(node), ask, interval_s=pace.interval_s, deadline_s=pace.deadline_s)
 
 
 def _write(world: World, now: NodeNow, name: str) -> None:
@@ -111,6 +111,7 @@ def _write(world: World, now: NodeNow, name: str) -> None:
     if mount is None or now.instance is None:
         return
     script = mark_script(place.mount, wanted_mark(world.block.name, now, place, mount))
+    world.guard()
     code, _, errors = world.guest.run(now.instance.instance_id, script, timeout_s=MARK_TIMEOUT_S)
     if code != 0:
         raise GuestFailed(f"the mark could not be written: {errors.strip() or code}", where=f"{now.node} {place.mount}")

@@ -5,7 +5,7 @@ The same loop serves the first run and the one after a kill: what holds already 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, assert_never
 
 from immtf.model.events import NodeFinished, NodeSkipped, NodeStarted, StepFinished, StepSkipped
@@ -17,6 +17,7 @@ from immtf.model.steps import (
     MarkVolumes,
     ProveVolumes,
     SettleNode,
+    SnapshotVolumes,
     SpareNode,
     StartNode,
     StopNode,
@@ -27,10 +28,16 @@ from immtf.run.custody import mark_volumes, prove_volumes
 from immtf.run.gates import check_cancel, settle_questions, spare_questions, wait_for
 from immtf.run.handover import hand_over
 from immtf.run.moves import Limits, Moves
+from immtf.run.others import Others
+from immtf.run.snapshots import prune_snapshots, snapshot_volumes, warn_of_modified
 from immtf.run.takeup import adopt_instance, untaint_instance
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from immtf.model.cloud import Volume
     from immtf.model.names import NodeId
+    from immtf.model.snapshot import NodeNow
     from immtf.model.steps import NodeWork, Step
     from immtf.run.gates import Patience
     from immtf.run.ledger import Ledger
@@ -39,14 +46,23 @@ if TYPE_CHECKING:
 MAKES_INSTANCE = frozenset({"replace", "rebuild", "create", "adopt", "untaint"})
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The work that is in progress, and its node as it was before the first step; None where nothing is to be changed."""
+
+    work: NodeWork
+    before: NodeNow | None = None
+
+
 @dataclass
 class Executor:
-    """Carries out works on one world."""
+    """Carries out works on one world; `attempt` is what it was at when it stopped, None between two nodes."""
 
     world: World
     patience: Patience
     ledger: Ledger
     limits: Limits = field(default_factory=Limits)
+    attempt: Attempt | None = None
 
     def perform(self, work: NodeWork, *, index: int, total: int) -> None:
         """Do one node's work. Raises what stopped it; the node is then as the last event says, and nothing else was touched."""
@@ -57,10 +73,15 @@ class Executor:
         check_cancel(self.patience, node)
         emit(NodeStarted(node, index, total, work.row.action, work.why))
         start = clock.monotonic()
-        if work.row.action != "skip" and not self.world.node(work.node).running:
+        before = self.world.node(work.node) if work.row.action != "skip" else None
+        self.attempt = Attempt(work, before)
+        if before is not None and not before.running:
             self.ledger.gone(node, start)
         for step in work.steps:
             self._step(step, work)
+        self.attempt = None
+        if any(isinstance(step, SnapshotVolumes) for step in work.steps):
+            prune_snapshots(self.world, work.node, self.patience)
         now = self.world.node(work.node)
         self.ledger.kept.update(place.volume_id for place in now.place.volumes)
         instance = now.instance.instance_id if now.instance else ""
@@ -78,12 +99,12 @@ class Executor:
         seconds = round(self.patience.clock.monotonic() - start, 3)
         self.patience.emit(StepFinished(node, name, seconds, evidence) if acted else StepSkipped(node, name, evidence))
 
-    def _carry_out(self, step: Step, work: NodeWork) -> tuple[str, bool]:  # noqa: C901, PLR0911 - one case a step, a closed union
+    def _carry_out(self, step: Step, work: NodeWork) -> tuple[str, bool]:  # noqa: C901, PLR0911, PLR0912 - one case a step, a closed union
         """Return the evidence that the step holds, and whether something was done for it."""
         moves = Moves(self.world, self.patience, self.ledger, self.limits)
         match step:
             case SpareNode(node):
-                rehearse_node(self.world, node)
+                rehearse_node(self.world, node, self.patience)
                 wait_for(spare_questions(self.world, node), self.patience, where=str(node))
                 return "the cluster can spare this node", True
             case MarkVolumes(node):
@@ -94,14 +115,17 @@ class Executor:
                 return moves.stop(node)
             case StartNode(node):
                 return moves.start(node)
+            case SnapshotVolumes(node):
+                return snapshot_volumes(self.world, node, self.patience)
             case DetachVolumes(node):
+                warn_of_modified(self.world, node, self.patience)
                 return moves.detach(node)
             case AdoptInstance(node):
                 return adopt_instance(self.world, node, self.patience)
             case UntaintInstance(node):
                 return untaint_instance(self.world, node, self.patience)
             case ApplyNode(node):
-                return apply_node(self.world, node, self.patience)
+                return apply_node(self.world, node, self.patience, self.limits.apply_pauses_s)
             case ProveVolumes(node):
                 return self._prove(node, work.image_id)
             case SettleNode(node):
@@ -111,13 +135,21 @@ class Executor:
 
     def _prove(self, node: NodeId, image_id: str) -> tuple[str, bool]:
         start = self.patience.clock.monotonic()
-        evidence = prove_volumes(self.world, node, self.patience, image_id=image_id)
+        evidence = prove_volumes(self.world, node, self._watchful(node), image_id=image_id, before=self._before())
         self.ledger.servers_s += self.patience.clock.monotonic() - start
         return evidence, True
 
+    def _before(self) -> Mapping[str, Volume | None]:
+        """Return the volumes of the node at work as they were before the first step."""
+        return self.attempt.before.volumes if self.attempt and self.attempt.before else {}
+
     def _settle(self, node: NodeId) -> tuple[str, bool]:
         start = self.patience.clock.monotonic()
-        began = wait_for(settle_questions(self.world, node), self.patience, where=str(node), settling=True)
+        began = wait_for(settle_questions(self.world, node), self._watchful(node), where=str(node), settling=True)
         self.ledger.servers_s += max(0.0, began - start)
         self.ledger.back(str(node), began)
         return "all gates hold", True
+
+    def _watchful(self, node: NodeId) -> Patience:
+        """Return the patience to wait for this node with, an eye on the others."""
+        return replace(self.patience, others=Others(self.world, node, self.patience.clock))

@@ -1,33 +1,45 @@
 """Gates: questions to the world, asked until all of them hold together, K times in a row, within a limit.
 
 A question that can't be answered has not held. One that waiting can't mend fails at once. Every asking is told, with its reason.
+
+A gate that a person lets pass (`--allow`) is asked like the others, and the others have to hold as ever: only at the end, when it
+is the only one that speaks against going on, it is passed over, and that is told.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, assert_never
 
-from immtf.errors import GateFailed, GuestFailed, ImmtfError, Interrupted
+from immtf.errors import CloudFailed, GateFailed, GuestFailed, ImmtfError, Interrupted
 from immtf.model.block import CommandGate, ConsulGate, HttpGate, MountedGate, TcpGate
-from immtf.model.events import GateAsked
+from immtf.model.events import CheckOverridden, GateAsked
 from immtf.model.verdict import Verdict
+from immtf.plan.checks import Overrides, named, way_past
 from immtf.plan.custody import judge_custody
+from immtf.plan.faults import Fault, fault_of
+from immtf.plan.judge import refuse
 from immtf.plan.quorum import judge_spare, judge_whole
+from immtf.plan.streak import Streak
 from immtf.run.world import consul_gate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from immtf.model.block import Gate
     from immtf.model.names import NodeId
+    from immtf.plan.judge import Refusal
+    from immtf.run.others import Others
     from immtf.run.ports import Cancel, Clock, Listener
     from immtf.run.world import World
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A gate as it is asked of a node or, with `node` "", of the whole cluster; paces in seconds."""
+    """A gate as it is asked of a node or, with `node` "", of the whole cluster; paces in seconds.
+
+    `check` is the id of the check that it is part of; without one it is the gate's own.
+    """
 
     gate: str
     node: str
@@ -35,13 +47,22 @@ class Question:
     passes: int = 1
     interval_s: float = 1.0
     deadline_s: float = 600.0
+    check: str = ""
+    healthy_for_s: float = 0.0
+
+    @property
+    def id(self) -> str:
+        """Return the id of what is checked here."""
+        return self.check or self.gate
 
 
 def ask(question: Question) -> Verdict:
-    """Ask once; what could not be found out has not held."""
+    """Ask once; what could not be found out has not held. Credentials that are refused are raised: no wait mends them."""
     try:
         return question.ask()
     except ImmtfError as error:
+        if isinstance(error, CloudFailed) and fault_of(error.code) is Fault.CREDENTIALS:
+            raise
         return Verdict(held=False, reason=f"could not be asked: {error.what}")
 
 
@@ -49,19 +70,21 @@ def spare_questions(world: World, node: NodeId) -> list[Question]:
     """Return what has to hold before a node is taken away: all others are whole, and quorum is left.
 
     Where the service tells its own quorum, that is asked. The other gates are a node's own: they are asked of it when it is back, and
-    may hold of the new version only.
+    may hold of the new version only. None of these is ever passed over: a second node would be away.
     """
     cluster = world.cluster(node)
     gate = consul_gate(cluster)
     if gate:
-        return [_question(gate, "", lambda: _spare(world, gate, node))]
-    others = [other for other in world.members(cluster.name) if other != node]
-    return [_node_question(world, item, other) for other in others for item in cluster.gates]
+        questions = [_question(gate, "", lambda: _spare(world, gate, node))]
+    else:
+        others = [other for other in world.members(cluster.name) if other != node]
+        questions = [_node_question(world, item, other) for other in others for item in cluster.gates]
+    return [replace(question, check="spare") for question in questions]
 
 
 def settle_questions(world: World, node: NodeId) -> list[Question]:
-    """Return what has to hold when a node is back: its own gates, and the whole cluster with it counted."""
-    return [_node_question(world, gate, node) for gate in world.cluster(node).gates]
+    """Return what has to hold, for a while, when a node is back: its own gates, and the whole cluster with it counted."""
+    return [replace(_node_question(world, gate, node), healthy_for_s=gate.healthy_for_s) for gate in world.cluster(node).gates]
 
 
 def cluster_questions(world: World, cluster: str) -> list[Question]:
@@ -129,36 +152,56 @@ def _command(world: World, gate: CommandGate, node: NodeId) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """What a wait needs of the run: time, the wish to end, and who is told. `settling` waits are not cut short by a first wish."""
+    """What a wait needs of the run: time, the wish to end, who is told, and which checks a person lets pass.
+
+    `settling` waits are not cut short by a first wish. `others` are looked at while a node is waited for.
+    """
 
     clock: Clock
     cancel: Cancel
     emit: Listener
+    overrides: Overrides = field(default_factory=Overrides)
+    others: Others | None = None
+
+    def refuse(self, refusals: Iterable[Refusal], where: str) -> None:
+        """Raise `PlanRefused` for what was refused, but for what a person lets pass: that is told, with the reason."""
+        found = list(refusals)
+        for item in found:
+            if reason := self.overrides.reason(item.check):
+                self.emit(CheckOverridden(where, item.check, f"{', '.join(item.addresses)} {item.what}".strip(), reason))
+        refuse([item for item in found if not self.overrides.reason(item.check)], where)
 
 
 def wait_for(questions: Sequence[Question], patience: Patience, *, where: str, settling: bool = False) -> float:
-    """Ask until all questions hold together, as often in a row as the strictest wants.
+    """Ask until all questions hold together, as often in a row and for as long as the strictest wants.
 
-    Returns when the final streak began, in the clock's monotonic seconds. Raises `GateFailed` at the deadline, or at once where
+    A state that is slow and on its way (`Verdict.patience_s`) gets its own time; the limit counts from its end. Returns when the
+    final streak began, in the clock's monotonic seconds. Raises `GateFailed` at the deadline, or at once where
     waiting can't help; `Interrupted` when the run is asked to end (while `settling`, with a node away, only when asked twice).
     """
     if not questions:
         return patience.clock.monotonic()
-    start = began = patience.clock.monotonic()
-    needed = max(question.passes for question in questions)
-    limit = max(question.deadline_s for question in questions)
-    streak, denied = 0, Verdict(held=False, reason="held, but not often enough in a row")
+    streak = Streak(
+        needed=max(question.passes for question in questions),
+        limit_s=max(question.deadline_s for question in questions),
+        start=patience.clock.monotonic(),
+        healthy_for_s=max(question.healthy_for_s for question in questions),
+    )
+    denied = _Round(Verdict(held=False, reason="held, but not often enough in a row"))
     while True:
         asked = patience.clock.monotonic()
-        verdict = _round(questions, patience, streak, needed, start, limit)
-        denied = denied if verdict.held else verdict
+        answers = _round(questions, patience, streak, asked)
+        denied = denied if answers.verdict.held else answers
         now = patience.clock.monotonic()
-        began = began if verdict.held and streak else now
-        streak = streak + 1 if verdict.held else 0
-        if streak >= needed:
-            return began
-        if verdict.final or now - start >= limit:
-            raise _failed(denied, where, now - start)
+        streak.count(answers.verdict, asked, now)
+        if streak.enough:
+            for passed in answers.passed_over:
+                patience.emit(passed)
+            return now if streak.since is None else streak.since
+        if answers.verdict.final or now >= streak.deadline:
+            raise _failed(denied, where, now - streak.start, streak.flapped)
+        if patience.others and not answers.verdict.held:
+            patience.others.look(answers.verdict.reason)
         check_cancel(patience, where, settling=settling)
         interval = min(question.interval_s for question in questions)
         patience.clock.sleep(max(0.0, asked + interval - patience.clock.monotonic()))  # from one question's start to the next's
@@ -170,19 +213,32 @@ def check_cancel(patience: Patience, where: str, *, settling: bool = False) -> N
         raise Interrupted("stopped as asked", where=where, next="`immtf upgrade` goes on from what it finds")
 
 
-def _round(questions: Sequence[Question], patience: Patience, streak: int, needed: int, start: float, limit: float) -> Verdict:
-    """Ask every question once, up to the first that doesn't hold."""
-    verdict = Verdict(held=True, reason="")
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What one asking of all questions came to: the verdict, the check that spoke against, and what was passed over."""
+
+    verdict: Verdict
+    check: str = ""
+    passed_over: tuple[CheckOverridden, ...] = ()
+
+
+def _round(questions: Sequence[Question], patience: Patience, streak: Streak, asked: float) -> _Round:
+    """Ask every question once, up to the first that doesn't hold and may not be passed over."""
+    passed_over: list[CheckOverridden] = []
     for question in questions:
         verdict = ask(question)
-        passes = streak + 1 if verdict.held else 0
-        elapsed = patience.clock.monotonic() - start
-        patience.emit(GateAsked(question.node, question.gate, verdict.held, verdict.reason, passes, needed, round(elapsed, 3), limit))
-        if not verdict.held:
-            return Verdict(held=False, reason=f"{question.gate}: {verdict.reason}", final=verdict.final)
-    return verdict
+        passes = streak.one_more(asked) if verdict.held else 0
+        elapsed, limit = (round(moment - streak.start, 3) for moment in (patience.clock.monotonic(), streak.deadline))
+        patience.emit(GateAsked(question.node, question.gate, verdict.held, verdict.reason, passes, streak.needed, elapsed, limit))
+        if not verdict.held and (reason := patience.overrides.reason(question.id)):
+            passed_over.append(CheckOverridden(question.node, question.id, verdict.reason, reason))
+        elif not verdict.held:
+            return _Round(replace(verdict, reason=f"{named(question.check)}{question.gate}: {verdict.reason}"), question.id)
+    return _Round(Verdict(held=True, reason=""), passed_over=tuple(passed_over))
 
 
-def _failed(verdict: Verdict, where: str, elapsed_s: float) -> GateFailed:
-    how = "waiting would not mend it" if verdict.final else f"not within {elapsed_s:.0f} s"
-    return GateFailed(f"{verdict.reason} ({how})", where=where, next="mend what the gate names, then run `immtf upgrade` again")
+def _failed(denied: _Round, where: str, elapsed_s: float, flapped: str) -> GateFailed:
+    how = "waiting would not mend it" if denied.verdict.final else f"not within {elapsed_s:.0f} s{flapped}"
+    what = f"{denied.verdict.reason} ({how})"
+    mend = denied.verdict.next or "mend what the gate names"
+    return GateFailed(what, where=where, next=f"{mend}, then run `immtf upgrade` again{way_past(denied.check)}")

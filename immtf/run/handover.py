@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from immtf.errors import ImmtfError
+from immtf.errors import ImmtfError, LeaseLost
 from immtf.model.events import StepStarted
 from immtf.run.world import consul_gate
 
@@ -34,6 +34,8 @@ def hand_over(world: World, node: NodeId, patience: Patience) -> tuple[str, bool
     patience.emit(StepStarted(str(node), "HandOver", f"hand leadership over to {heir}"))
     try:
         told = world.service.hand_over(gate, view.addresses[node], view.addresses[heir])
+    except LeaseLost:
+        raise
     except ImmtfError as error:
         return f"not handed over ({error.what}); the others elect a leader when it stops", False
     return (told, True) if _wait(world, node, patience) else (f"{told}; it leads still", False)

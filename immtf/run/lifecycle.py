@@ -8,13 +8,17 @@ from immtf.errors import CloudFailed, ImmtfError, PersonNeeded
 from immtf.model.events import NodeRow, Noted, StepWaited
 from immtf.model.snapshot import ChangeKind, NodeChange
 from immtf.plan.custody import judge_custody
+from immtf.plan.faults import Fault, fault_of, passes
 from immtf.plan.image import called
 from immtf.plan.judge import acting, judge_create, judge_destroy, refuse
 from immtf.plan.upgrade import is_away
 from immtf.run.apply import apply_stage
-from immtf.run.custody import await_mounts, mark_all
+from immtf.run.contracts import refuse_contracts
+from immtf.run.custody import mark_all
+from immtf.run.firstboot import await_mounts
 from immtf.run.gates import check_cancel, cluster_questions, wait_for
-from immtf.run.moves import IN_BETWEEN, Limits
+from immtf.run.images import refuse_images_of
+from immtf.run.moves import Limits
 from immtf.run.upgrade import stage
 
 if TYPE_CHECKING:
@@ -41,7 +45,8 @@ def create(world: World, patience: Patience, ledger: Ledger) -> None:
 
         def judge(plan: PlanData) -> Sequence[Refusal]:
             world.survey(plan)
-            return judge_create(plan, world.layout)
+            refuse_contracts(world.block, plan, patience)
+            return [*judge_create(plan, world.layout), *refuse_images_of(world, plan)]
 
         applied = apply_stage(world, patience, judge=judge, where=world.block.name, step="Create")
         if not applied:
@@ -53,8 +58,7 @@ def create(world: World, patience: Patience, ledger: Ledger) -> None:
 def settle(world: World, patience: Patience, ledger: Ledger, *, made: Collection[NodeId]) -> None:
     """Wait until every node's volumes are mounted and marked, and every cluster's gates hold; `made` are the nodes of this run."""
     start = patience.clock.monotonic()
-    for node in sorted(world.layout.nodes):
-        await_mounts(world, node, patience)
+    await_mounts(world, sorted(world.layout.nodes), patience, made=made)
     mark_all(world, sorted(world.layout.nodes), patience, made=made)
     began = patience.clock.monotonic()
     for cluster in world.block.clusters:
@@ -119,7 +123,7 @@ def _stop(world: World, instance_id: str) -> bool:
     try:
         world.cloud.stop(instance_id)
     except CloudFailed as error:
-        if error.code not in IN_BETWEEN:
+        if not (fault_of(error.code) is Fault.IN_BETWEEN or passes(error.code)):
             raise
         return False
     return True

@@ -1,6 +1,9 @@
 """Steps that move an instance or its volumes: observe, decide, act, until the step is seen done.
 
-A move asks the cloud and looks again; it never takes an answered call for a thing that has happened.
+A move asks the cloud and looks again; it never takes an answered call for a thing that has happened, nor a call without an answer for
+one that hasn't. A fault of the cloud that passes (throttling, its own errors, a lost connection) is waited out within the move's
+limit: the node is away, and a read that was not answered decides nothing. What would halt the move is looked at again first, as an
+API may answer with what was true before.
 """
 
 from __future__ import annotations
@@ -10,7 +13,10 @@ from typing import TYPE_CHECKING, assert_never
 
 from immtf.errors import CloudFailed, PersonNeeded
 from immtf.model.events import StepStarted, StepWaited
+from immtf.plan.checks import named
 from immtf.plan.decide import Act, Done, Halt, Wait, decide_detach, decide_start, decide_stop
+from immtf.plan.faults import Fault, fault_of, passes
+from immtf.run.capacity import PAUSES_S
 from immtf.run.gates import ask, check_cancel, spare_questions, wait_for
 
 if TYPE_CHECKING:
@@ -23,20 +29,26 @@ if TYPE_CHECKING:
     from immtf.run.ledger import Ledger
     from immtf.run.world import World
 
-IN_BETWEEN = frozenset({"IncorrectInstanceState", "IncorrectState"})
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """A move's time limit and pace in seconds, and how often it may act before a person is asked.
 
-    The first look comes soon, each further one later: a small instance stops in a second, a large one takes minutes.
+    The first look comes soon, each further one later: a small instance stops in a second, a large one takes minutes. A halt is believed
+    when it was all that was seen for `halt_s`. `apply_pauses_s` are the pauses between applies that found no room (`run.capacity`).
     """
 
     move_s: float = 900.0
     first_poll_s: float = 0.2
     longest_poll_s: float = 3.0
     acts: int = 20
+    halt_s: float = 5.0
+    apply_pauses_s: tuple[float, ...] = PAUSES_S
+
+    @classmethod
+    def of(cls, move_s: float) -> Limits:
+        """Return the limits where a move may take so many seconds; no pause is longer than that."""
+        return cls(move_s=move_s, apply_pauses_s=tuple(min(pause, move_s) for pause in PAUSES_S))
 
     def polls(self) -> Iterator[float]:
         """Return the pauses between looks, without end."""
@@ -44,6 +56,20 @@ class Limits:
         while True:
             yield pause
             pause = min(pause * 1.4, self.longest_poll_s)
+
+
+@dataclass(slots=True)
+class _Looks:
+    """How often in a row, and since when, the world was seen to want the same kind of decision."""
+
+    kind: type[Decision] | None = None
+    seen: int = 0
+    since: float = 0.0
+
+    def count(self, decision: Decision, at: float) -> None:
+        """Take in what was seen at a moment, in the clock's monotonic seconds."""
+        same = type(decision) is self.kind
+        self.kind, self.seen, self.since = type(decision), self.seen + 1 if same else 1, self.since if same else at
 
 
 @dataclass(frozen=True)
@@ -77,34 +103,49 @@ class Moves:
         confirmations: int = 1,
     ) -> tuple[str, bool]:
         clock = self.patience.clock
-        start, acts, seen = clock.monotonic(), 0, 0
+        start, acts = clock.monotonic(), 0
+        looks = _Looks()
         pauses = self.limits.polls()
         while True:
-            now = self.world.node(node)
-            decision = decide(now)
-            seen = seen + 1 if isinstance(decision, Done) else 0
+            now, decision = self._look(node, decide)
+            looks.count(decision, clock.monotonic())
             match decision:
                 case Done(evidence):
-                    if seen >= confirmations:
+                    if looks.seen >= confirmations:
                         self.ledger.servers_s += clock.monotonic() - start if acts else 0.0
                         return evidence, acts > 0
                 case Act(what):
                     acts += 1
                     self._act(node, step, what, acts)
-                    act(now)
+                    self._refused(node, step, _ask_cloud(act, now), clock.monotonic() - start)
                 case Wait(reason):
                     self._waited(node, step, reason, clock.monotonic() - start)
-                case Halt(reason, what_next):
-                    raise PersonNeeded(reason, where=str(node), next=what_next)
+                case Halt(reason, what_next, check):
+                    if clock.monotonic() - looks.since >= self.limits.halt_s:
+                        raise PersonNeeded(f"{named(check)}{reason}", where=str(node), next=what_next)
                 case _:
                     assert_never(decision)
             clock.sleep(next(pauses))
+
+    def _look(self, node: NodeId, decide: Callable[[NodeNow], Decision]) -> tuple[NodeNow | None, Decision]:
+        """Observe and decide; a cloud that can't be asked just now is waited for, and nothing is decided on what was seen before."""
+        try:
+            now = self.world.node(node)
+        except CloudFailed as error:
+            if not passes(error.code):
+                raise
+            return None, Wait(f"the cloud does not tell: {error.what}")
+        return now, decide(now)
 
     def _act(self, node: NodeId, step: str, what: str, acts: int) -> None:
         if acts > self.limits.acts:
             message = f"asked {self.limits.acts} times to {what}, and it does not come about"
             raise PersonNeeded(message, where=str(node), next="look at the instance and its volumes in the cloud's console")
         self.patience.emit(StepStarted(str(node), step, what))
+
+    def _refused(self, node: NodeId, step: str, reason: str, elapsed: float) -> None:
+        if reason:
+            self._waited(node, step, reason, elapsed)
 
     def _waited(self, node: NodeId, step: str, reason: str, elapsed: float) -> None:
         self.patience.emit(StepWaited(str(node), step, reason, round(elapsed, 3), self.limits.move_s))
@@ -124,24 +165,30 @@ class Moves:
             wait_for(questions, self.patience, where=str(now.node))
         self.ledger.gone(str(now.node), self.patience.clock.monotonic())
         if now.instance:
-            _ask_cloud(self.world.cloud.stop, now.instance.instance_id)
+            self.world.cloud.stop(now.instance.instance_id)
 
     def _start(self, now: NodeNow) -> None:
         if now.instance:
-            _ask_cloud(self.world.cloud.start, now.instance.instance_id)
+            self.world.cloud.start(now.instance.instance_id)
 
     def _detach(self, now: NodeNow) -> None:
         """Detach what is attached to this node's own stopped instance, naming the instance; never by force."""
         for volume in now.volumes.values():
             for tie in volume.attachments if volume else ():
                 if volume and now.instance and tie.instance_id == now.instance.instance_id and tie.state == "attached":
-                    _ask_cloud(self.world.cloud.detach, volume.volume_id, tie.instance_id)
+                    self.world.cloud.detach(volume.volume_id, tie.instance_id)
 
 
-def _ask_cloud(call: Callable[..., None], *ids: str) -> None:
-    """Make a call whose refusal for being between two states only means: look again."""
+def _ask_cloud(act: Callable[[NodeNow], None], now: NodeNow | None) -> str:
+    """Make a move's call; return why it was refused where that only means: look again.
+
+    That is so between two states, and where the cloud is throttling or broken: whether the call was carried out is then seen, not known.
+    """
     try:
-        call(*ids)
+        if now is not None:
+            act(now)
     except CloudFailed as error:
-        if error.code not in IN_BETWEEN:
+        if not passes(error.code) and fault_of(error.code) is not Fault.IN_BETWEEN:
             raise
+        return error.what
+    return ""

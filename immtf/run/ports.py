@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from immtf.model.block import ConsulGate
-    from immtf.model.cloud import Instance, Volume
+    from immtf.model.cloud import Instance, Stray, Volume, VolumeSnapshot
     from immtf.model.events import Event
     from immtf.model.names import NodeId
-    from immtf.model.service import ServiceView
+    from immtf.model.service import Peer, ServiceView
     from immtf.model.terraform import PlanData, StateData
     from immtf.model.verdict import Verdict
+    from immtf.plan.image import Image
 
     Listener: TypeAlias = Callable[[Event], None]
 
@@ -89,6 +90,12 @@ class Cloud(Protocol):
     def volumes(self, ids: Collection[str]) -> Mapping[str, Volume]:
         """Return the named volumes by id."""
 
+    def image(self, image_id: str) -> Image | None:
+        """Return one image, or None where this account doesn't see it."""
+
+    def holder(self, address: str, subnet_id: str) -> str:
+        """Return in words who has a private address in a subnet ("" for any subnet); "" where nobody is seen to."""
+
     def stop(self, instance_id: str) -> None:
         """Ask an instance to stop; returns at once. `CloudFailed` with code `IncorrectInstanceState` in between states."""
 
@@ -97,6 +104,34 @@ class Cloud(Protocol):
 
     def detach(self, volume_id: str, instance_id: str) -> None:
         """Ask to detach a volume from the instance named, never by force; returns at once."""
+
+    def modifications(self, ids: Collection[str]) -> Mapping[str, str]:
+        """Return which of these volumes are being changed by the cloud, and how far that is: modifying or optimizing."""
+
+    def snapshot(self, volume_id: str, tags: Mapping[str, str]) -> VolumeSnapshot:
+        """Take a snapshot of a volume as it is now; returns at once, while it is `pending`."""
+
+    def snapshots(self, tags: Mapping[str, str]) -> Sequence[VolumeSnapshot]:
+        """Return this account's snapshots with all these tags, whatever volume they are of."""
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """Delete a snapshot. `CloudFailed` with code `InvalidSnapshot.NotFound` where there is none."""
+
+
+class Sweeper(Protocol):
+    """What takes strays of a test environment away. Not a part of `Cloud`: no loop that serves an upgrade can reach a deletion."""
+
+    def instances(self, tags: Mapping[str, str]) -> Sequence[Stray]:
+        """Return the instances with all these tags that are not terminated."""
+
+    def volumes(self, tags: Mapping[str, str]) -> Sequence[Stray]:
+        """Return the volumes with all these tags."""
+
+    def terminate(self, instance_id: str) -> None:
+        """Ask to terminate an instance; returns at once."""
+
+    def delete(self, volume_id: str) -> None:
+        """Delete a volume. `CloudFailed` with code `VolumeInUse` while it is attached."""
 
 
 class Guest(Protocol):
@@ -114,6 +149,12 @@ class Service(Protocol):
 
     def hand_over(self, gate: ConsulGate, leader: str, to: str) -> str:
         """Ask the leader at this address to let the other lead; returns what was done, or why it can't be."""
+
+    def remove_peer(self, gate: ConsulGate, via: str, peer: Peer) -> str:
+        """Strike a peer from the configuration, asking the server at `via`; returns what was done. Whether it may be is not asked here.
+
+        A peer that is gone already is no error. Raises `CloudFailed` where it is refused, or is at another address by now.
+        """
 
 
 class Knock(Protocol):

@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING
 
 from immtf.errors import PersonNeeded, PlanRefused, UsageError
 from immtf.model.events import Noted, StageFinished, StageStarted
-from immtf.plan.judge import acting, judge_shared, refuse
+from immtf.plan.checks import named
+from immtf.plan.judge import acting, judge_shared
+from immtf.plan.layout import lint_layout
 from immtf.plan.upgrade import make_plan, next_work
 from immtf.run.apply import apply_stage
+from immtf.run.contracts import refuse_contracts
 from immtf.run.custody import mark_before
+from immtf.run.images import refuse_images
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -43,10 +47,15 @@ def stage(patience: Patience, name: str, what: str) -> Iterator[None]:
 def prepare(
     world: World, patience: Patience, image: ImageChoice | None, versions: Mapping[str, str], *, only: Collection[NodeId] = ()
 ) -> UpgradePlan:
-    """Observe everything and return the plan. Raises `PlanRefused` for what nobody may do, `PersonNeeded` where too few are left."""
+    """Observe everything and return the plan.
+
+    Raises `PlanRefused` for what nobody may do, `VersionsUnresolved` where a block that is required doesn't fit, `PersonNeeded` where
+    too few are left.
+    """
     refuse_unbuilt(world.block)
     with stage(patience, "observe", "Terraform's full plan, the cloud and the service"):
         saved = world.terraform.plan()
+        refuse_contracts(world.block, saved.data, patience)
         snapshot, parts = world.snapshot(saved.data)
         _refuse_lost_volumes(snapshot)  # first: it is why the plan would make them anew
         if world.block.clusters and not snapshot.nodes:
@@ -56,7 +65,9 @@ def prepare(
                 where=f"block {world.block.name}",
                 next="check `nodes:` in immtf.yaml, or make the environment first with `immtf create`",
             )
-        refuse(parts.refusals, f"block {world.block.name}")
+        for warning in lint_layout(world.layout):
+            patience.emit(Noted("warning", warning))
+        patience.refuse([*parts.refusals, *refuse_images(world, snapshot)], f"block {world.block.name}")
         _refuse_unmade(world)
         return make_plan(world.block, snapshot, image, versions, only=only)
 
@@ -67,8 +78,6 @@ def refuse_unbuilt(block: Block) -> None:
         if cluster.strategy != "replace":
             what = f"cluster {cluster.name}: strategy {cluster.strategy} is not built yet"
             raise UsageError(what, where=str(block.file), next="use strategy: replace")
-    if block.on_failure != "halt":
-        raise UsageError(f"on_failure: {block.on_failure} is not built yet", where=str(block.file), next="use on_failure: halt")
 
 
 def _refuse_unmade(world: World) -> None:
@@ -89,7 +98,7 @@ def _refuse_lost_volumes(snapshot: Snapshot) -> None:
         if place.volume_id and now.volumes.get(place.name) is None
     ]
     if lost:
-        what = f"volumes that can't be found: {', '.join(lost)}"
+        what = f"{named('volume-lost')}volumes that can't be found: {', '.join(lost)}"
         raise PersonNeeded(what, where="the cloud", next="look for them (another region? deleted?) before anything is touched")
 
 
@@ -104,13 +113,13 @@ class Upgrade:
         world, patience = self.executor.world, self.executor.patience
         if plan.shared:
             with stage(patience, "shared", f"{len(plan.shared)} changes outside the nodes"):
-                self._shared(plan.shared)
+                self._shared([change.address for change in plan.shared])
         mark_before(world, plan.works, patience)
         with stage(patience, "nodes", f"{len(plan.works)} nodes, one at a time"):
             self._nodes(plan.works)
         chosen = all(work.steps for work in plan.works)
         with stage(patience, "rest", "what is left, and that nothing is"):
-            self._rest(world, patience, whole=chosen)
+            self._rest(plan, whole=chosen)
 
     def _nodes(self, works: Sequence[NodeWork]) -> None:
         """Do one node after the other; which one is next is decided again each time."""
@@ -146,11 +155,13 @@ class Upgrade:
         except PlanRefused as refused:
             self.executor.patience.emit(Noted("info", f"{address} waits until the nodes are done: {refused.what}"))
 
-    def _rest(self, world: World, patience: Patience, *, whole: bool) -> None:
+    def _rest(self, plan: UpgradePlan, *, whole: bool) -> None:
         """Apply what hung on the nodes (outputs, deferred shared changes), then show that a full plan is empty."""
+        world, patience = self.executor.world, self.executor.patience
         saved = world.terraform.plan()
         if saved.changed and not self._nodes_left(saved.data):
             layout = world.layout
+            self._tell_unshown(saved.data, plan)
             apply_stage(world, patience, judge=lambda plan: judge_shared(plan, layout), where="rest", step="ApplyRest")
             saved = world.terraform.plan()
         if not saved.changed:
@@ -165,6 +176,13 @@ class Upgrade:
             where=f"block {world.block.name}",
             next="look at `immtf plan`; a value that changes with each plan (a timestamp?) can never settle",
         )
+
+    def _tell_unshown(self, plan: PlanData, shown: UpgradePlan) -> None:
+        """Tell what is about to change and was not in the plan that was shown: it came of the nodes' own changes."""
+        known = {change.address for change in shown.shared}
+        fresh = [f"{row.address}: {'/'.join(row.actions)}" for row in acting(plan) if row.address not in known]
+        if fresh:
+            self.executor.patience.emit(Noted("warning", f"changes that were not in the plan at first: {', '.join(fresh)}"))
 
     def _nodes_left(self, plan: PlanData) -> bool:
         layout = self.executor.world.layout

@@ -17,6 +17,7 @@ from immtf.model.snapshot import NodeNow, Snapshot
 from immtf.plan.facts import facts_script, parse_facts
 from immtf.plan.layout import lay_out
 from immtf.plan.sort import sort_plan
+from immtf.run.fence import unguarded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from immtf.model.service import ServiceView
     from immtf.model.terraform import PlanData
     from immtf.plan.sort import Sorted
+    from immtf.run.fence import Guard
     from immtf.run.ports import Cloud, Guest, Knock, Service, Terraform
 
 FACTS_TIMEOUT_S = 30.0
@@ -38,7 +40,8 @@ class World:
     """The ports and the layout of one block. `tags` are those that every instance of this block and environment carries.
 
     Where they don't name the environment, it is the one that all live nodes are tagged with (`environment`). `accepted` are nodes
-    whose volumes a person takes for good although they carry no mark.
+    whose volumes a person takes for good although they carry no mark. `run_id` is what this run's own things are tagged with.
+    `guard` is asked before a change inside an instance: see `immtf.run.fence`.
     """
 
     block: Block
@@ -52,6 +55,8 @@ class World:
     full_plan: PlanData | None = None
     accepted: frozenset[str] = frozenset()
     environment: str = ""
+    run_id: str = ""
+    guard: Guard = unguarded
 
     def survey(self, plan: PlanData | None = None) -> None:
         """Read the state and lay the nodes out anew. Nodes still to be made are told by the last full plan that was given."""
@@ -125,6 +130,25 @@ class World:
         parts = sort_plan(plan, self.layout, zones)
         services = {name: view for name in self.block.clusters if (view := self.view(name)) is not None}
         return Snapshot(nodes, parts.nodes, services, parts.shared, parts.outputs), parts
+
+    def tags_of(self, node: NodeId) -> Mapping[str, str]:
+        """Return the tags of what belongs to a node, as its instance has them."""
+        environment = self.tags.get("immtf:environment") or self.environment
+        known = {"immtf:environment": environment} if environment else {}
+        return {**self.tags, **known, "immtf:cluster": node.cluster, "immtf:node": node.key}
+
+    def sight(self) -> tuple[Snapshot, tuple[Instance, ...], Mapping[str, str]]:
+        """Return the world without any plan of Terraform's, instances of this block that no node has, and the block's tags.
+
+        The state has been surveyed. Without tags that tell this environment from others no instance is looked for.
+        """
+        nodes = self._with_strays(self.nodes())
+        tags = self._own_tags()
+        known = {now.place.instance_id for now in nodes.values()}
+        found = [item for item in (self.cloud.tagged(tags) if tags else ()) if item.state not in GONE]
+        loose = [item for item in found if item.instance_id not in known and not any(_tagged_as(item, node) for node in nodes)]
+        services = {name: view for name in self.block.clusters if (view := self.view(name)) is not None}
+        return Snapshot(nodes, services=services), tuple(loose), tags
 
     def _with_strays(self, nodes: dict[NodeId, NodeNow]) -> dict[NodeId, NodeNow]:
         """Add to each node the instances tagged as its own that the state doesn't name; one call for all nodes."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from immtf.lab.process import ProcessRuntime
 from immtf.lab.runtime import InstanceSpec, InstanceStatus, Runtime
+from immtf.plan.facts import facts_script, first_boot_script, parse_facts
 from tests.fakes.runtime import FakeRuntime
 
 if TYPE_CHECKING:
@@ -61,7 +62,17 @@ class ProcessBench:
         self.runtime.register_image(image_id, str(make_tree(self._folder / f"tree-{image_id}", **boot)))
 
     def mounted(self, volume_id: str, instance_id: str) -> None:
+        eventually(lambda: volume_id in self.status(instance_id).mounts.values() or self.first_boot(volume_id, instance_id))
         eventually(lambda: volume_id in self.status(instance_id).mounts.values())
+
+    def first_boot(self, volume_id: str, instance_id: str = "i-1") -> bool:
+        """Give a first-boot mark as immtf does; return whether the guest called the volume blank."""
+        return self.runtime.execute(instance_id, first_boot_script(DATA, volume_id), timeout_s=LIMIT_S).exit_code == 0
+
+    def word(self, volume_id: str, instance_id: str = "i-1") -> str:
+        """Return what the image says of a volume that it doesn't mount."""
+        told = self.runtime.execute(instance_id, facts_script([DATA]), timeout_s=LIMIT_S).stdout
+        return parse_facts(told, [DATA]).status(volume_id)
 
     def status(self, instance_id: str = "i-1") -> InstanceStatus:
         return next(row for row in self.runtime.instances() if row.instance_id == instance_id)
@@ -89,3 +100,12 @@ class FakeBench:
     def mounted(self, volume_id: str, instance_id: str) -> None:
         del instance_id
         self.runtime.mount(volume_id)
+
+
+def with_volume(bench: Bench, instance_id: str = "i-1", volume_id: str = "vol-1") -> None:
+    """Boot an instance whose volume is mounted."""
+    bench.image()
+    bench.runtime.boot(make_spec(instance_id))
+    bench.runtime.create_volume(volume_id)
+    bench.runtime.attach(volume_id, instance_id, "/dev/xvdf")
+    bench.mounted(volume_id, instance_id)

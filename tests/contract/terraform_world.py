@@ -34,6 +34,7 @@ class World:
     scratch: Path
     events: list[TerraformEvent] = field(default_factory=list)
     cancel: threading.Event = field(default_factory=threading.Event)
+    slept: list[float] = field(default_factory=list)
 
     def write(self, hcl: str, name: str = "main.tf") -> None:
         path = self.root / name
@@ -46,6 +47,7 @@ class World:
         limits: TerraformLimits | None = None,
         variables: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
+        stored: Callable[[], str] = str,
     ) -> TerraformCli:
         return TerraformCli(
             root=self.root,
@@ -56,7 +58,14 @@ class World:
             cancel=self.cancel,
             variables=variables,
             limits=limits or TerraformLimits(lock_s=1, earlier_s=20, patience_s=20),
+            sleep=self.sleep,
+            stored=stored,
         )
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep a moment only: Terraform and its servers are real, the pauses between tries needn't be."""
+        self.slept.append(seconds)
+        time.sleep(min(seconds, 0.2))
 
     def ready(self, **wiring: Any) -> TerraformCli:
         terraform = self.cli(**wiring)

@@ -12,6 +12,7 @@ from immtf.adapters.ec2 import FILTER_VALUES, Ec2
 from immtf.errors import CloudFailed
 from immtf.lab.gateway.orders import Fail, Order
 from immtf.model.cloud import Attachment
+from immtf.plan.faults import UNREACHABLE
 from tests.contract.cloud_benches import KEYS, Bench, Ec2Bench, FakeBench, aws_of, tags_of
 from tests.contract.ec2_lab import REGION, Lab, serve
 from tests.fakes.cloud import TAGS
@@ -156,7 +157,7 @@ def test_a_change_of_what_does_not_exist_is_an_error(bench: Bench, call: str) ->
 
 
 def test_throttling_is_an_error_and_never_nothing(served: Lab) -> None:
-    """F24: an answer that was not given must not read as an instance that is not there."""
+    """F42: an answer that was not given must not read as an instance that is not there."""
     cloud = Ec2(aws_of(served))
     try:
         served.gateway.order(Order("ec2.DescribeInstances", Fail("RequestLimitExceeded", status=503), times=None))
@@ -174,6 +175,7 @@ def test_throttling_is_an_error_and_never_nothing(served: Lab) -> None:
 
 
 def test_throttling_that_passes_is_waited_for(served: Lab) -> None:
+    """F42: botocore's back-off."""
     aws = aws_of(served, attempts=3)
     served.gateway.order(Order("ec2.DescribeInstances", Fail("RequestLimitExceeded", status=503), times=1))
     assert Ec2(aws).instances([NO_INSTANCE]) == {}
@@ -181,6 +183,7 @@ def test_throttling_that_passes_is_waited_for(served: Lab) -> None:
 
 
 def test_expired_credentials_say_what_to_renew(served: Lab) -> None:
+    """F41."""
     served.gateway.order(Order("ec2.DescribeVolumes", Fail("RequestExpired", "the request has expired")))
     with pytest.raises(CloudFailed, match="RequestExpired") as caught:
         Ec2(aws_of(served)).volumes([NO_VOLUME])
@@ -191,7 +194,8 @@ def test_an_api_that_can_not_be_reached_says_so() -> None:
     aws = aws_of(type("Nowhere", (), {"url": "http://127.0.0.1:9"})())  # the port "discard": nobody listens
     with pytest.raises(CloudFailed, match="could not be reached") as caught:
         Ec2(aws).instances([NO_INSTANCE])
-    assert (caught.value.code, caught.value.next) == ("", "look at the network, then run it again")
+    assert caught.value.code == UNREACHABLE
+    assert caught.value.next.startswith("look at the network")
 
 
 ASK = """

@@ -17,13 +17,17 @@ from immtf.errors import CloudFailed
 from immtf.lab.toolchain import Cache, Toolchain, cache_directory
 from immtf.model.block import ConsulGate
 from immtf.model.names import NodeId
-from immtf.plan.quorum import judge_spare, judge_whole
+from immtf.plan.quorum import judge_removal, judge_spare, judge_whole, stale_peers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from immtf.model.service import Peer
+
 ADDRESSES = {NodeId("server", key): f"127.76.0.{number}" for key, number in (("a", 11), ("b", 12), ("c", 13))}
 GATE = ConsulGate(timeout_s=2.0)
+STRANGER = NodeId("stranger", "d")
+PLACES = {**ADDRESSES, STRANGER: "127.76.0.14"}
 LIMIT_S = 60.0
 
 
@@ -35,7 +39,10 @@ class Servers:
         self._running: dict[NodeId, subprocess.Popen[bytes]] = {}
 
     def start(self, node: NodeId) -> None:
-        address = ADDRESSES[node]
+        """Start a server, where it doesn't run."""
+        if node in self._running:
+            return
+        address = PLACES[node]
         (self._folder / node.key).mkdir(exist_ok=True)
         config = self._folder / f"{node.key}.json"
         settings = {
@@ -49,6 +56,7 @@ class Servers:
             "retry_interval": "1s",
             "ports": {"dns": -1, "grpc": -1},
             "performance": {"raft_multiplier": 1},
+            "autopilot": {"cleanup_dead_servers": False, "server_stabilization_time": "1s"},
             "disable_update_check": True,
             "ui": False,
         }
@@ -114,6 +122,33 @@ def test_a_cluster_from_its_first_election_to_a_death_and_back(servers: Servers)
     assert ConsulKv(GATE, [ADDRESSES[victim]], {}).get_all("p/") == {"p/1": "one", "p/2": "two"}
     moved = _hand_over(service, leader, follower)
     until(lambda: whole() and service.view(GATE, ADDRESSES).leader() == (follower if moved else leader))
+
+
+def test_a_stale_peer_is_struck_out_only_when_it_is_dead(servers: Servers) -> None:
+    """F29: a server that is no node of the block is not to be removed while it lives; when it is dead, it is, and quorum stays."""
+    service = ConsulService({})
+    for node in ADDRESSES:
+        servers.start(node)
+    servers.start(STRANGER)
+    until(lambda: bool(_strangers(service)))
+    (peer,) = _strangers(service)
+    until(lambda: _strangers(service)[0].healthy is True)
+    view = service.view(GATE, ADDRESSES)
+    assert "a server that Terraform does not know" in judge_removal(view, _strangers(service)[0]).reason
+
+    servers.kill(STRANGER)
+    until(lambda: _strangers(service)[0].healthy is False)
+    until(lambda: judge_removal(service.view(GATE, ADDRESSES), _strangers(service)[0]).held)
+    whole = judge_whole(service.view(GATE, ADDRESSES), 3, max_lag=GATE.max_lag)
+    assert "peers that are no node of the block: 127.76.0.14" in whole.reason
+    assert "`immtf repair`" in whole.next
+    assert "removed the peer 127.76.0.14" in service.remove_peer(GATE, ADDRESSES[NodeId("server", "a")], peer)
+    assert "no peer any more" in service.remove_peer(GATE, ADDRESSES[NodeId("server", "b")], peer)
+    until(lambda: judge_whole(service.view(GATE, ADDRESSES), 3, max_lag=GATE.max_lag).held)
+
+
+def _strangers(service: ConsulService) -> tuple[Peer, ...]:
+    return stale_peers(service.view(GATE, ADDRESSES))
 
 
 def _hand_over(service: ConsulService, leader: NodeId, to: NodeId) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -126,6 +128,13 @@ def trickle(taken: socket.socket) -> None:
         time.sleep(0.05)
 
 
+def trickling_head(taken: socket.socket) -> None:
+    taken.sendall(b"HTTP/1.0 200 OK\r\n")
+    for number in range(100):
+        taken.sendall(f"X-{number}: y\r\n".encode())
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize(
     "act",
     [
@@ -135,8 +144,9 @@ def trickle(taken: socket.socket) -> None:
         lambda taken: taken.sendall(b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
         lambda _taken: time.sleep(1.5),
         trickle,
+        trickling_head,
     ],
-    ids=["another protocol", "nothing", "cut off", "broken chunks", "silence", "a trickle without end"],
+    ids=["another protocol", "nothing", "cut off", "broken chunks", "silence", "a trickle without end", "a head without end"],
 )
 def test_whatever_a_server_does_is_a_reason_and_takes_its_limit_at_most(act: Callable[[socket.socket], None]) -> None:
     with raw(act) as url:
@@ -145,6 +155,32 @@ def test_whatever_a_server_does_is_a_reason_and_takes_its_limit_at_most(act: Cal
         assert time.monotonic() - start < 1.2
     assert not verdict.held
     assert verdict.reason.startswith(url)
+
+
+ASK = """
+from immtf.adapters.knock import Network
+verdict = Network().http({url!r}, status=200, contains="ok", timeout_s=5.0)
+print(verdict.held, verdict.reason)
+"""
+
+
+def test_an_instance_is_asked_itself_and_not_the_user_s_proxy() -> None:
+    """A proxy can't reach a private address, or reaches another one, and its own error page is an answer too."""
+    with standin(ADDRESS) as servers:
+        servers.scripts[ADDRESS, "/health"] = Script("all is ok")
+        url = f"http://{ADDRESS}:{servers.port}/health"
+        environment = {"http_proxy": f"http://{DEAD}:9", "HTTP_PROXY": f"http://{DEAD}:9", "all_proxy": f"http://{DEAD}:9"}
+        done = subprocess.run(
+            [sys.executable, "-c", ASK.format(url=url)], env=environment, capture_output=True, text=True, timeout=60, check=True
+        )
+    assert done.stdout == f"True {url} answers 200\n"
+
+
+def test_a_page_behind_a_certificate_that_nobody_trusts() -> None:
+    with raw(lambda taken: taken.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")) as url:
+        verdict = Network().http(url.replace("http://", "https://"), status=200, contains=None, timeout_s=LIMIT_S)
+    assert not verdict.held
+    assert "SSL" in verdict.reason
 
 
 @pytest.mark.parametrize("url", ["http://", "no-url", "http://127.77.2.11:port/", "http://127.77.2.11:9/with blank"])

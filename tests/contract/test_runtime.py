@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from immtf.lab.runtime import RuntimeFailed, VolumeBusy
-from tests.contract.runtime_benches import BEAT, DATA, Bench, FakeBench, ProcessBench, eventually, make_spec
+from tests.contract.runtime_benches import BEAT, DATA, Bench, FakeBench, ProcessBench, eventually, make_spec, with_volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,15 +31,6 @@ def guest(tmp_path: Path) -> Iterator[ProcessBench]:
     made = ProcessBench(tmp_path)
     yield made
     made.runtime.close()
-
-
-def with_volume(bench: Bench, instance_id: str = "i-1", volume_id: str = "vol-1") -> None:
-    """Boot an instance whose volume is mounted."""
-    bench.image()
-    bench.runtime.boot(make_spec(instance_id))
-    bench.runtime.create_volume(volume_id)
-    bench.runtime.attach(volume_id, instance_id, "/dev/xvdf")
-    bench.mounted(volume_id, instance_id)
 
 
 class TestAnyRuntime:
@@ -125,6 +116,14 @@ class TestAnyRuntime:
 
     def test_deleting_what_is_not_there_is_done(self, bench: Bench) -> None:
         bench.runtime.delete_volume("vol-none")
+        bench.runtime.delete_snapshot("snap-none")
+
+    def test_a_deleted_snapshot_makes_no_volume(self, bench: Bench) -> None:
+        with_volume(bench)
+        bench.runtime.snapshot("snap-1", "vol-1")
+        bench.runtime.delete_snapshot("snap-1")
+        with pytest.raises(RuntimeFailed):
+            bench.runtime.create_volume("vol-2", snapshot_id="snap-1")
 
     def test_no_command_in_a_stopped_guest(self, bench: Bench) -> None:
         bench.image()
@@ -132,73 +131,6 @@ class TestAnyRuntime:
         bench.runtime.stop("i-1")
         with pytest.raises(RuntimeFailed):
             bench.runtime.execute("i-1", "true", timeout_s=1)
-
-
-class TestVolumesInGuests:
-    def test_services_wait_for_their_volume(self, guest: ProcessBench) -> None:
-        guest.image()
-        guest.runtime.boot(make_spec())
-        eventually(lambda: guest.status().services == {"beat": "waiting"})
-        guest.runtime.create_volume("vol-1")
-        guest.runtime.attach("vol-1", "i-1", "/dev/sdf")
-        eventually(lambda: guest.status().services == {"beat": "running"})
-        assert guest.status().mounts == {DATA: "vol-1"}
-
-    def test_the_content_moves_with_the_volume(self, guest: ProcessBench) -> None:
-        with_volume(guest)
-        before = guest.sh(f'echo kept > "${{IMMTF_ROOT:-}}{DATA}/note"; findmnt -n -r -o UUID -M {DATA}')
-        guest.runtime.terminate("i-1")
-        guest.runtime.boot(make_spec("i-2"))
-        guest.runtime.attach("vol-1", "i-2", "/dev/xvdf")
-        guest.mounted("vol-1", "i-2")
-        after = guest.sh(f'findmnt -n -r -o UUID -M {DATA}; cat "${{IMMTF_ROOT:-}}{DATA}/note"', "i-2")
-        assert after == before + "kept\n"
-
-    def test_out_of_reach_while_detached(self, guest: ProcessBench) -> None:
-        """F20: what is at the place then is the root disk's own directory."""
-        with_volume(guest)
-        guest.sh(f'echo kept > "${{IMMTF_ROOT:-}}{DATA}/note"')
-        guest.runtime.stop("i-1")
-        guest.runtime.detach("vol-1")
-        guest.runtime.start("i-1")
-        assert guest.sh(f'ls "${{IMMTF_ROOT:-}}{DATA}"') == ""
-        assert guest.status().mounts == {}
-
-    def test_torn_out_under_a_running_service(self, guest: ProcessBench) -> None:
-        """F13: a forced detach takes the ground away; the service ends and waits."""
-        with_volume(guest)
-        guest.runtime.detach("vol-1", force=True)
-        eventually(lambda: guest.status().services == {"beat": "waiting"})
-        assert guest.status().mounts == {}
-        guest.runtime.attach("vol-1", "i-1", "/dev/xvdf")
-        eventually(lambda: guest.status().services == {"beat": "running"})
-
-    def test_a_volume_keeps_its_filesystem_and_a_snapshot_has_the_same(self, guest: ProcessBench) -> None:
-        """F21."""
-        with_volume(guest)
-        ask = f"findmnt -n -r -o UUID -M {DATA}"
-        first = guest.sh(ask)
-        guest.sh(f'echo kept > "${{IMMTF_ROOT:-}}{DATA}/note"')
-        guest.runtime.snapshot("snap-1", "vol-1")
-        guest.runtime.stop("i-1")
-        guest.runtime.start("i-1")
-        guest.mounted("vol-1", "i-1")
-        assert guest.sh(ask) == first
-        guest.runtime.terminate("i-1")
-        guest.runtime.create_volume("vol-2", snapshot_id="snap-1")
-        guest.runtime.boot(make_spec("i-2"))
-        guest.runtime.attach("vol-2", "i-2", "/dev/xvdf")
-        guest.mounted("vol-2", "i-2")
-        assert guest.sh(f'{ask}; cat "${{IMMTF_ROOT:-}}{DATA}/note"', "i-2") == first + "kept\n"
-
-    def test_the_volume_is_known_by_its_serial_not_by_its_letter(self, guest: ProcessBench) -> None:
-        """F19."""
-        with_volume(guest, volume_id="vol-0abc")
-        asked = f"findmnt --noheadings --raw --output TARGET,SOURCE,FSTYPE,UUID --mountpoint {DATA}"
-        target, source, fstype, _ = guest.sh(asked).split()
-        assert (target, source, fstype) == (DATA, "/dev/nvme1n1", "ext4")
-        assert guest.sh(f"lsblk --noheadings --raw --output SERIAL {source}") == "vol0abc\n"
-        assert guest.runtime.execute("i-1", "findmnt -n -M /elsewhere", timeout_s=5).exit_code == 1
 
 
 class TestGuests:

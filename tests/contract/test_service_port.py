@@ -2,83 +2,21 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
-from immtf.adapters.consul import ConsulService
 from immtf.errors import CloudFailed
-from immtf.model.block import ConsulGate
-from immtf.model.names import NodeId
-from tests.contract.consul_standin import HANG_S, HEALTH, LEADER, RAFT, TRANSFER, Script, Standin, standin
-from tests.fakes.service import FakeService
-from tests.fakes.world import make_scene
+from immtf.plan.quorum import judge_removal, judge_whole, stale_peers
+from tests.contract.consul_standin import HEALTH, LEADER, RAFT, TRANSFER, Script, standin
+from tests.contract.service_benches import GHOST, NODES, A, B, C, FakeBench, HttpBench
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from immtf.run.ports import Service
-
-A, B, C = (NodeId("server", key) for key in "abc")
-NODES = (A, B, C)
-
-
-class Bench(Protocol):
-    """Three servers that are well; a leads."""
-
-    service: Service
-    gate: ConsulGate
-    addresses: Mapping[NodeId, str]
-
-    def kill(self, *nodes: NodeId) -> None:
-        """Let these servers die, and give the others time to see it."""
-
-    def delay(self, node: NodeId) -> None:
-        """Let a server fall behind."""
-
-
-class FakeBench:
-    """The simulation."""
-
-    def __init__(self) -> None:
-        self.sim = make_scene(3).sim
-        self.service: Service = FakeService(self.sim)
-        self.gate = ConsulGate()
-        self.addresses: Mapping[NodeId, str] = {NodeId("server", key): self.sim.address(key) for key in self.sim.keys}
-
-    def kill(self, *nodes: NodeId) -> None:
-        for node in nodes:
-            self.sim.kill_server(node.key)
-        self.sim.clock.sleep(30)
-
-    def delay(self, node: NodeId) -> None:
-        self.sim.kill_server(node.key)
-        self.sim.clock.sleep(30)
-        self.sim.revive_server(node.key)
-
-
-class HttpBench:
-    """The adapter on the stand-in."""
-
-    def __init__(self, servers: Standin) -> None:
-        self.servers = servers
-        self.service: Service = ConsulService({})
-        self.gate = ConsulGate(port=servers.port, timeout_s=1.0)
-        self.addresses: Mapping[NodeId, str] = dict(zip(NODES, servers.addresses, strict=True))
-
-    def kill(self, *nodes: NodeId) -> None:
-        for node in nodes:
-            self.servers.down(self.addresses[node])
-            self.servers.sick.add(self.addresses[node])
-        alive = sorted(self.servers.servers)
-        self.servers.leader = alive[0] if len(alive) > 1 else ""
-
-    def delay(self, node: NodeId) -> None:
-        self.servers.lag[self.addresses[node]] = 600
+    from immtf.model.service import Peer
+    from tests.contract.service_benches import Bench
 
 
 @pytest.fixture
@@ -154,42 +92,48 @@ def test_a_hand_over_to_who_is_no_peer_is_an_error(bench: Bench) -> None:
         bench.service.hand_over(bench.gate, bench.addresses[A], "127.77.0.99")
 
 
+def stale_peer(bench: Bench) -> Peer:
+    """Return the dead peer, as it is seen when it may be removed."""
+    (peer,) = stale_peers(bench.service.view(bench.gate, bench.addresses))
+    return peer
+
+
+def test_a_stale_peer_is_seen_and_removed(bench: Bench) -> None:
+    """F29: who is struck out is gone from the configuration; asked for once more, it is gone already."""
+    bench.haunt()
+    peer = stale_peer(bench)
+    assert (peer.address, peer.voter, peer.healthy) == (GHOST, True, False)
+    view = bench.service.view(bench.gate, bench.addresses)
+    assert not judge_whole(view, 3).held
+    assert judge_removal(view, peer).held
+    assert GHOST in bench.service.remove_peer(bench.gate, bench.addresses[B], peer)
+    assert judge_whole(bench.service.view(bench.gate, bench.addresses), 3).held
+    assert "no peer any more" in bench.service.remove_peer(bench.gate, bench.addresses[B], peer)
+
+
+def test_a_peer_that_is_at_another_address_by_now_is_left_alone(bench: Bench) -> None:
+    """F29: a server that came back under its identity is no stale peer."""
+    view = bench.service.view(bench.gate, bench.addresses)
+    peer = next(peer for peer in view.peers if peer.address == bench.addresses[B])
+    with pytest.raises(CloudFailed, match=f"at {bench.addresses[B]} now"):
+        bench.service.remove_peer(bench.gate, bench.addresses[A], replace(peer, address=GHOST))
+    assert bench.service.view(bench.gate, bench.addresses).peers == view.peers
+
+
+def test_a_removal_that_can_not_be_asked_for_is_an_error(bench: Bench) -> None:
+    bench.haunt()
+    peer = stale_peer(bench)
+    bench.kill(B)
+    with pytest.raises(CloudFailed):
+        bench.service.remove_peer(bench.gate, bench.addresses[B], peer)
+
+
 def test_an_unhealthy_cluster_s_health_is_read_all_the_same(http: HttpBench) -> None:
     """Consul answers 429 with the whole body then."""
     http.servers.sick = {http.addresses[C]}
     view = http.service.view(http.gate, http.addresses)
     assert view.problem == ""
     assert [peer.healthy for peer in view.peers] == [True, True, False]
-
-
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [("<html>", 200), ("", 200), ([], 200), ({"Servers": [{"ID": "x"}]}, 200), ({"Servers": None}, 200), ("denied", 403), ("oops", 500)],
-)
-@pytest.mark.parametrize("path", [RAFT, HEALTH])
-def test_what_can_not_be_read_is_unknown(http: HttpBench, path: str, body: object, status: int) -> None:
-    for address in http.addresses.values():
-        http.servers.scripts[address, path] = Script(body, status)
-    view = http.service.view(http.gate, http.addresses)
-    assert view.problem.startswith("no server tells the Raft configuration")
-    assert view.peers == ()
-
-
-@pytest.mark.parametrize("body", [None, 17, ["a"], {"Leader": "x"}, "without a port", ":8300"])
-def test_a_leader_that_can_not_be_read_is_nobody(http: HttpBench, body: object) -> None:
-    for address in http.addresses.values():
-        http.servers.scripts[address, LEADER] = Script(body)
-    assert http.service.view(http.gate, http.addresses).leader() is None
-
-
-def test_a_server_that_hangs_costs_its_limit_and_no_more(http: HttpBench) -> None:
-    http.gate = replace(http.gate, timeout_s=0.3)
-    for node in (B, C):
-        http.servers.scripts[http.addresses[node], LEADER] = Script("x", hang_s=HANG_S)
-    start = time.monotonic()
-    view = http.service.view(http.gate, http.addresses)
-    assert time.monotonic() - start < 1.5
-    assert [view.answers[node].problem for node in NODES] == ["", "no answer in time", "no answer in time"]
 
 
 def test_the_leader_is_asked_first_and_the_next_one_where_it_does_not_tell(http: HttpBench) -> None:
@@ -217,55 +161,6 @@ def test_an_address_of_the_sixth_version(http: HttpBench) -> None:
     http.servers.scripts[http.addresses[A], RAFT] = Script({"Servers": [{"ID": "x", "Address": "[fd00::11]:8300", "Voter": False}]})
     (peer,) = http.service.view(http.gate, http.addresses).peers
     assert (peer.address, peer.voter, peer.healthy) == ("fd00::11", False, None)
-
-
-@pytest.mark.parametrize(
-    ("environment", "token_env", "token"),
-    [
-        ({}, None, ""),
-        ({"CONSUL_HTTP_TOKEN": "general"}, None, "general"),
-        ({"CONSUL_HTTP_TOKEN": "general", "MINE": "special"}, "MINE", "special"),
-        ({"CONSUL_HTTP_TOKEN": "general"}, "MINE", ""),
-    ],
-)
-def test_the_token_that_is_meant_goes_along_with_every_question(
-    http: HttpBench, environment: dict[str, str], token_env: str | None, token: str
-) -> None:
-    service, gate = ConsulService(environment), replace(http.gate, token_env=token_env)
-    service.view(gate, http.addresses)
-    service.hand_over(gate, http.addresses[A], http.addresses[B])
-    assert {path for _, _, path, _ in http.servers.asked} == {LEADER, RAFT, HEALTH, TRANSFER}
-    assert {sent for _, _, _, sent in http.servers.asked} == {token}
-
-
-ASK = """
-import os
-from immtf.adapters.consul import ConsulService
-from immtf.adapters.consul_kv import ConsulKv
-from immtf.model.block import ConsulGate
-from immtf.model.names import NodeId
-gate = ConsulGate(port={port}, token_env="MINE")
-print(ConsulService(os.environ).view(gate, {{NodeId("server", "a"): {address!r}}}).problem)
-print(ConsulKv(gate, [{address!r}], os.environ).put("k", "v"))
-"""
-
-
-def test_the_process_s_own_environment_does_not_come_in_between(http: HttpBench) -> None:
-    """The client library would prefer CONSUL_HTTP_TOKEN to any token it is given, and go through a proxy to private addresses."""
-    environment = {"CONSUL_HTTP_TOKEN": "general", "MINE": "special", "http_proxy": "http://127.0.0.1:9", "HOME": "/nowhere"}
-    script = ASK.format(port=http.gate.port, address=http.addresses[A])
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == "\nTrue\n"
-    assert {sent for _, _, _, sent in http.servers.asked} == {"special"}
-
-
-def test_a_token_that_is_denied_is_told(http: HttpBench) -> None:
-    for address in http.addresses.values():
-        http.servers.scripts[address, RAFT] = Script("Permission denied", 403)
-    view = http.service.view(http.gate, http.addresses)
-    assert "Permission denied" in view.problem
-    with pytest.raises(CloudFailed, match="Permission denied"):
-        http.service.hand_over(http.gate, http.addresses[A], http.addresses[B])
 
 
 def test_a_consul_without_the_call_says_so(http: HttpBench) -> None:

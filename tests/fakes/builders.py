@@ -73,7 +73,7 @@ def make_change(address: str, *actions: str, **more: Any) -> Change:
 
 def make_plan_data(*changes: Change, outputs: Sequence[str] = (), errored: bool = False) -> PlanData:
     acting = any(not change.is_noop for change in changes) or bool(outputs)
-    return PlanData(changes, (), tuple(outputs), complete=True, errored=errored, applyable=acting, terraform_version="1.11.4")
+    return PlanData(changes, tuple(outputs), errored=errored, applyable=acting, terraform_version="1.11.4")
 
 
 def make_state(rows: Mapping[str, str], *, tainted: Iterable[str] = (), deposed: Mapping[str, str] | None = None) -> StateData:

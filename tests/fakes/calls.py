@@ -1,14 +1,14 @@
 """The one hook that every call of every fake port goes through, so that a test can end the run or answer an error anywhere.
 
-A `Crash` is a SIGKILL: it is no `Exception`, and after it the process is dead, so any further call raises it again. A test that
-starts the next process calls `revive`.
+`watch` looks at the world after every call, whatever came of it. A `Crash` is a SIGKILL: it is no `Exception`, and after it the process
+is dead, so any further call raises it again. A test that starts the next process calls `revive`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +46,7 @@ class Calls:
     log: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     dead: bool = False
+    watch: Callable[[], None] = lambda: None
 
     def do(self, name: str, effect: Callable[[], T]) -> T:
         """Carry a call out, unless a fault is planned for it."""
@@ -54,9 +55,17 @@ class Calls:
         self.log.append(name)
         hit = [fault for fault in self.faults if fault.hits(name)]
         self._fail(hit, "before")
-        answer = effect()
+        try:
+            answer = effect()
+        finally:
+            self.watch()
         self._fail(hit, "after")
         return answer
+
+    def kill(self, where: str) -> NoReturn:
+        """Kill the process here."""
+        self.dead = True
+        raise Crash(where)
 
     def revive(self) -> None:
         """Start the next process: nothing of the last one's faults is left."""

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from immtf.errors import CloudFailed
-from immtf.model.cloud import Attachment, Instance, Volume
+from immtf.model.cloud import Attachment, Instance, Volume, VolumeSnapshot
+from immtf.plan.image import Image
+from tests.fakes.disks import SimSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -36,6 +38,13 @@ class FakeCloud:
         wanted = _ids(ids)
         return self.sim.calls.do("cloud.volumes", lambda: {key: _volume(item) for key, item in self.sim.volumes.items() if key in wanted})
 
+    def image(self, image_id: str) -> Image | None:
+        return self.sim.calls.do("cloud.image", lambda: self.sim.shown.get(image_id, Image(image_id, "consul", "", "")))
+
+    def holder(self, address: str, subnet_id: str) -> str:
+        del subnet_id
+        return self.sim.calls.do("cloud.holder", lambda: ", ".join(item.instance_id for item in self._there() if item.address == address))
+
     def stop(self, instance_id: str) -> None:
         self.sim.calls.do("cloud.stop", lambda: self._stop(instance_id))
 
@@ -44,6 +53,37 @@ class FakeCloud:
 
     def detach(self, volume_id: str, instance_id: str) -> None:
         self.sim.calls.do("cloud.detach", lambda: self._detach(volume_id, instance_id))
+
+    def modifications(self, ids: Collection[str]) -> Mapping[str, str]:
+        wanted = _ids(ids)
+        found = {key: item.modification for key, item in self.sim.volumes.items() if key in wanted and item.modification}
+        return self.sim.calls.do("cloud.modifications", lambda: found)
+
+    def snapshot(self, volume_id: str, tags: Mapping[str, str]) -> VolumeSnapshot:
+        return self.sim.calls.do("cloud.snapshot", lambda: self._snapshot(volume_id, tags))
+
+    def snapshots(self, tags: Mapping[str, str]) -> Sequence[VolumeSnapshot]:
+        assert tags, "without tags this would be every snapshot there is"
+        return self.sim.calls.do(
+            "cloud.snapshots", lambda: [_shown(item) for item in self.sim.snapshots.values() if tags.items() <= item.tags.items()]
+        )
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        self.sim.calls.do("cloud.delete_snapshot", lambda: self._delete_snapshot(snapshot_id))
+
+    def _snapshot(self, volume_id: str, tags: Mapping[str, str]) -> VolumeSnapshot:
+        volume = self.sim.volumes.get(volume_id)
+        if volume is None:
+            raise CloudFailed(f"the volume {volume_id} does not exist", code="InvalidVolume.NotFound")
+        made = SimSnapshot(self.sim.new_id("snap"), volume_id, self.sim.clock.now, volume.filesystem, dict(tags))
+        self.sim.snapshots[made.snapshot_id] = made
+        self.sim.clock.after(self.sim.times.create, made.complete)
+        return _shown(made)
+
+    def _delete_snapshot(self, snapshot_id: str) -> None:
+        if snapshot_id not in self.sim.snapshots:
+            raise CloudFailed(f"the snapshot {snapshot_id} does not exist", code="InvalidSnapshot.NotFound")
+        del self.sim.snapshots[snapshot_id]
 
     def _there(self) -> list[Instance]:
         return [_instance(item) for item in self.sim.instances.values() if item.state != "terminated"]
@@ -95,9 +135,14 @@ def _only_in(item: SimInstance, state: str) -> None:
 
 def _instance(item: SimInstance) -> Instance:
     tags = {**TAGS, "immtf:cluster": "server", "immtf:node": item.node}
-    return Instance(item.instance_id, item.state, item.image, item.zone, "" if item.state == "terminated" else item.address, tags)
+    address = "" if item.state == "terminated" else item.address
+    return Instance(item.instance_id, item.state, item.image, item.zone, address, tags, launched=item.launched, architecture="x86_64")
 
 
 def _volume(item: SimVolume) -> Volume:
     ties = (Attachment(item.owner, "/dev/xvdf", item.tie, delete_on_termination=False),) if item.owner else ()
-    return Volume(item.volume_id, "in-use" if ties else "available", item.zone, 10, ties)
+    return Volume(item.volume_id, "in-use" if ties else "available", item.zone, item.size, ties, "gp3")
+
+
+def _shown(item: SimSnapshot) -> VolumeSnapshot:
+    return VolumeSnapshot(item.snapshot_id, item.volume_id, item.state, item.started, item.tags)

@@ -28,7 +28,7 @@ class FakeGuest:
 
     def run(self, instance_id: str, script: str, *, timeout_s: float) -> tuple[int, str, str]:
         assert timeout_s > 0, "a command without a limit"
-        what = "mark" if "\nmv " in script else "facts"
+        what = "first-boot" if "/first-boot" in script else "mark" if "\nmv " in script else "facts"
         return self.sim.calls.do(f"guest.{what}", lambda: self._run(instance_id, script))
 
     def _run(self, instance_id: str, script: str) -> tuple[int, str, str]:
@@ -37,6 +37,8 @@ class FakeGuest:
             raise GuestFailed(f"{instance_id} has no agent that answers", where=instance_id)
         if script.endswith("echo facts-end\n"):
             return 0, self._facts(item, re.findall(r"^p=(.*)$", script, re.MULTILINE)), ""
+        if "/first-boot" in script:
+            return self._first_boot(item, script)
         if script.startswith("set -e\nfindmnt "):
             return self._mark(item, script)
         raise AssertionError(f"this guest can't read:\n{script}")
@@ -51,7 +53,21 @@ class FakeGuest:
             lines.append(f"mount\t{path}\t{path} /dev/nvme1n1 ext4 {volume.filesystem}")
             lines.append(f"serial\t{path}\t{volume.volume_id.replace('-', '')}")
             lines.append(f"mark\t{path}\t{volume.mark}")
+        volume = self.sim.on(item)
+        lines += [f"status\t{volume.volume_id.replace('-', '')}\t{item.run.status}"] if volume and item.run.status else []
         return "\n".join([*lines, "facts-end", ""])
+
+    def _first_boot(self, item: SimInstance, script: str) -> tuple[int, str, str]:
+        """Take a first-boot mark for the volume that the script names; it has to be the one that is blank here."""
+        words = [shlex.split(line) for line in script.splitlines()]
+        path, named = words[2][words[2].index("--mountpoint") + 1].rstrip(";"), words[5][2]
+        assert path == MOUNT
+        assert words[3][-1] == "blank", "the mark does not ask whether the volume is blank"
+        volume = self.sim.on(item)
+        if item.mounted or volume is None or volume.volume_id != named or item.run.status != "blank":
+            return 1, "", "no blank volume of that name"
+        item.run.first_boot.add(named)
+        return 0, "", ""
 
     def _mark(self, item: SimInstance, script: str) -> tuple[int, str, str]:
         words = [shlex.split(line) for line in script.splitlines()]

@@ -3,6 +3,9 @@
 A server that comes back under the identity in its data takes up its old seat; one that comes back empty takes the seat under a new
 identity, as Consul does, and says that it is healthy. With `prune` dead servers are struck from the configuration after a while
 (autopilot) and vote again some time after they are back.
+
+A client writes once a second: a write is acknowledged when a majority of the voters has it, and every server keeps what it has in its
+data. Who is elected without an acknowledged write has lost it, and that is counted.
 """
 
 from __future__ import annotations
@@ -17,16 +20,18 @@ CATCH_UP_S = 3.0
 ELECTION_S = 2.0
 PRUNE_S = 10.0
 SETTLE_S = 2.0
+WRITE_S = 1.0
 
 
 @dataclass
 class Seat:
-    """One row of the configuration; `since` is when its server came up, None while it is down."""
+    """One row of the configuration; `since` is when its server came up, None while it is down. `applied` are the writes that it has."""
 
     identity: str
     address: str
     voter: bool = True
     since: float | None = None
+    applied: int = 0
 
 
 @dataclass
@@ -38,6 +43,11 @@ class SimRaft:
     seats: dict[str, Seat] = field(default_factory=dict)
     leader: str = ""
     led_since: float = 0.0
+    acknowledged: int = 0
+    lost: int = 0
+
+    def __post_init__(self) -> None:
+        self.clock.after(WRITE_S, self._write)
 
     def up(self, address: str, identity: str) -> None:
         """Take a server in: to its seat, or to a new one that votes when it has proven itself."""
@@ -84,17 +94,37 @@ class SimRaft:
         return bool(self.leader) and self.clock.now - self.led_since >= SETTLE_S
 
     def hand_over(self, to: str) -> None:
-        """Let another server lead."""
-        self.leader, self.led_since = to, self.clock.now
+        """Let another server lead; who leads still brings it up to date before."""
+        if self.leader:
+            self.seats[to].applied = self.acknowledged
+        self._lead(to)
+
+    def _lead(self, address: str) -> None:
+        """Let a server lead with what it has: that is the truth from now on."""
+        has = self.seats[address].applied
+        self.lost += max(0, self.acknowledged - has)
+        self.acknowledged = has
+        self.leader, self.led_since = address, self.clock.now
+
+    def _write(self) -> None:
+        """Take the client's next write, where a majority can have it."""
+        self.clock.after(WRITE_S, self._write)
+        if not self.leader or not self.quorate():
+            return
+        able = [seat for seat in self.seats.values() if seat.since is not None and not self.lag(seat.address)]
+        if 2 * sum(seat.voter for seat in able) > sum(seat.voter for seat in self.seats.values()):
+            self.acknowledged += 1
+            for seat in able:
+                seat.applied = self.acknowledged
 
     def _elect_later(self) -> None:
         if not self.leader:
             self.clock.after(ELECTION_S, self._elect)
 
     def _elect(self) -> None:
-        fit = sorted(seat.address for seat in self.seats.values() if seat.voter and seat.since is not None)
+        fit = [seat for seat in self.seats.values() if seat.voter and seat.since is not None]
         if not self.leader and fit and self.quorate():
-            self.hand_over(min(fit, key=lambda address: (self.lag(address), address)))
+            self._lead(min(fit, key=lambda seat: (-seat.applied, self.lag(seat.address), seat.address)).address)
 
     def _promote(self, address: str, identity: str) -> None:
         seat = self.seats.get(address)

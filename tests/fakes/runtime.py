@@ -146,6 +146,10 @@ class FakeRuntime:
         with self._work("snapshot", snapshot_id, volume_id):
             self.snapshots[snapshot_id] = self._volume(volume_id).content
 
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        with self._work("delete_snapshot", snapshot_id):
+            self.snapshots.pop(snapshot_id, None)
+
     def create_image(self, image_id: str, instance_id: str) -> None:
         with self._work("create_image", instance_id, image_id):
             self._guest(instance_id)

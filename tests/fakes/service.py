@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from immtf.errors import CloudFailed
 from immtf.model.service import Answer, Peer, ServiceView
 from immtf.model.verdict import Verdict
+from tests.fakes.simulation import Violation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,26 @@ class FakeService:
     def hand_over(self, gate: ConsulGate, leader: str, to: str) -> str:
         assert gate.port == 8500, "another port than the servers have"
         return self.sim.calls.do("service.hand_over", lambda: self._hand_over(leader, to))
+
+    def remove_peer(self, gate: ConsulGate, via: str, peer: Peer) -> str:
+        assert gate.port == 8500, "another port than the servers have"
+        return self.sim.calls.do("service.remove_peer", lambda: self._remove_peer(via, peer))
+
+    def _remove_peer(self, via: str, peer: Peer) -> str:
+        raft = self.sim.raft
+        if not raft.leader or self._answer(via).problem:
+            raise CloudFailed(f"{via} can't change the configuration")
+        listed = next((seat for seat in raft.seats.values() if seat.identity == peer.identity), None)
+        if listed is None:
+            return f"{peer.address} is no peer any more"
+        if listed.address != peer.address:
+            raise CloudFailed(f"the peer that was at {peer.address} is at {listed.address} now")
+        if listed.since is not None:
+            raise Violation(f"the peer {peer.address} is removed while it serves")
+        del raft.seats[listed.address]
+        if not raft.quorate():
+            raise Violation(f"no quorum is left without {peer.address}")
+        return f"removed the peer {peer.address} ({peer.identity})"
 
     def _view(self, addresses: Mapping[NodeId, str]) -> ServiceView:
         raft = self.sim.raft

@@ -20,13 +20,14 @@ from immtf.plan.image import Image
 from immtf.run.gates import Patience
 from immtf.run.ledger import Ledger
 from tests.fakes.simulation import NEW, OLD
+from tests.fakes.sweeper import FakeSweeper
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from immtf.model.block import Block
-    from immtf.model.cloud import ImageChoice
+    from immtf.model.cloud import ImageChoice, Instance
     from immtf.model.events import Event
     from immtf.run.world import World
     from tests.fakes.world import Scene
@@ -40,9 +41,14 @@ class FakeImages:
     """Stands in for `Ec2` where images are chosen."""
 
     known: tuple[Image, ...] = IMAGES
+    there: tuple[Instance, ...] = ()
 
     def images(self, family: str) -> tuple[Image, ...]:
         return tuple(image for image in self.known if image.family == family)
+
+    def tagged(self, tags: Mapping[str, str]) -> tuple[Instance, ...]:
+        assert tags, "without tags this would be every instance there is"
+        return self.there
 
     def image(self, image_id: str) -> Image | None:
         return next((image for image in self.known if image.image_id == image_id), None)
@@ -56,12 +62,13 @@ class SimSession(Session):
     told: list[Event] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
     confirmed: list[str] = field(default_factory=list)
+    swept: FakeSweeper | None = None
 
     def __post_init__(self) -> None:
         """Make what a session makes, but no client of AWS: that takes longer than all else here."""
-        self.tell = Teller((self._hear, *self.listeners))
+        self.tell = Teller((self._hear, *self.listeners), self._asked_to_end)
         self.clock = self.scene.sim.clock  # type: ignore[assignment]  # a clock is a clock
-        self.patience = Patience(self.clock, self.signals, self.tell)
+        self.patience = Patience(self.clock, self.signals, self.tell, self.overrides)
         self.ledger = Ledger(self.clock.monotonic())
         self.aws = Aws.from_environment(self.target.process)
         self.ec2 = FakeImages()  # type: ignore[assignment]  # all that is asked of it here
@@ -76,6 +83,13 @@ class SimSession(Session):
         self.scene.block = block or self.block
         self.world = self.scene.world()
         return self.world
+
+    def sweeper(self) -> FakeSweeper:
+        """Return the fake; what was made in this session carries its environment's tags."""
+        self.swept = self.swept or FakeSweeper(
+            self.scene.sim, {"immtf:block": self.block.name, "immtf:environment": self.target.environment}
+        )
+        return self.swept
 
     def confirm(self, question: str) -> None:
         """Be the person who says yes."""

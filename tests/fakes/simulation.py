@@ -13,11 +13,15 @@ invariants stand: a broken one raises `Violation`, whoever is to blame.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tests.fakes.calls import Calls
 from tests.fakes.clock import VirtualClock
+from tests.fakes.disks import RunDirectory, SimSnapshot, take_in
 from tests.fakes.raft import SimRaft
+
+if TYPE_CHECKING:
+    from immtf.plan.image import Image
 
 ImageKind = Literal["good", "formats", "never-joins", "root-disk"]
 Kind = Literal["aws_instance", "aws_ebs_volume", "aws_volume_attachment"]
@@ -47,7 +51,7 @@ class Times:
 
 @dataclass
 class SimVolume:
-    """A data volume. `filesystem` "" is a blank disk; `identity` is the server's own, kept in its data."""
+    """A data volume. `filesystem` "" is a blank disk; `identity` is the server's own, kept in its data; a check takes `fsck_s`."""
 
     volume_id: str
     node: str
@@ -57,6 +61,9 @@ class SimVolume:
     identity: str = ""
     owner: str = ""
     tie: str = ""
+    size: int = 10
+    modification: str = ""
+    fsck_s: float = 0.0
 
 
 @dataclass
@@ -73,6 +80,8 @@ class SimInstance:
     agent: bool = False
     mounted: bool = False
     serving: bool = False
+    launched: float = 0.0
+    run: RunDirectory = field(default_factory=RunDirectory)
 
     @property
     def live(self) -> bool:
@@ -92,7 +101,11 @@ class Row:
 
 @dataclass
 class SimWorld:
-    """Everything there is. `wanted` is the image that Terraform's variables name; `doomed` is an environment that is being destroyed."""
+    """Everything there is. `wanted` is the image that Terraform's variables name; `doomed` is an environment that is being destroyed.
+
+    `taken` are the nodes that immtf took away while they served, `pulled` the volumes that were to come out of running instances. `stuck`
+    volumes stay `detaching`. `shown` are images that the cloud doesn't show as whole and available, None those that it doesn't show.
+    """
 
     keys: tuple[str, ...]
     wanted: str = NEW
@@ -103,11 +116,15 @@ class SimWorld:
     images: dict[str, ImageKind] = field(default_factory=lambda: {OLD: "good", NEW: "good"})
     instances: dict[str, SimInstance] = field(default_factory=dict)
     volumes: dict[str, SimVolume] = field(default_factory=dict)
+    snapshots: dict[str, SimSnapshot] = field(default_factory=dict)
     state: dict[str, Row] = field(default_factory=dict)
     serial: int = 1
     doomed: bool = False
     made: int = 0
     taken: list[str] = field(default_factory=list)
+    pulled: list[str] = field(default_factory=list)
+    stuck: set[str] = field(default_factory=set)
+    shown: dict[str, Image | None] = field(default_factory=dict)
     raft: SimRaft = field(init=False)
 
     def __post_init__(self) -> None:
@@ -160,7 +177,7 @@ class SimWorld:
 
     def launch(self, key: str, image: str) -> SimInstance:
         """Make an instance; it runs after a while and then boots."""
-        item = SimInstance(self.new_id("i"), key, image, self.zone(key), self.address(key))
+        item = SimInstance(self.new_id("i"), key, image, self.zone(key), self.address(key), launched=self.clock.now)
         self.instances[item.instance_id] = item
         self.check()
         self.clock.after(self.times.create, lambda: self._run(item, "pending"))
@@ -168,7 +185,7 @@ class SimWorld:
 
     def start(self, item: SimInstance) -> None:
         """Start a stopped instance."""
-        item.state = "pending"
+        item.state, item.launched = "pending", self.clock.now
         self.clock.after(self.times.create, lambda: self._run(item, "pending"))
 
     def stop(self, item: SimInstance) -> None:
@@ -192,6 +209,8 @@ class SimWorld:
 
     def detach(self, volume: SimVolume, item: SimInstance) -> None:
         """Detach a volume; in a running guest that has it mounted it stays `busy`, as a real one does."""
+        if item.state in {"running", "stopping"}:
+            self.pulled.append(volume.volume_id)
         if item.state == "running" and item.mounted:
             volume.tie = "busy"
             return
@@ -238,13 +257,16 @@ class SimWorld:
         if item.serving:
             self.raft.down(item.address)
         item.agent = item.mounted = item.serving = False
+        item.run = RunDirectory()
 
     def _tie(self, volume: SimVolume, item: SimInstance, before: str, after: str) -> None:
         if volume.owner == item.instance_id and volume.tie == before:
             volume.tie = after
 
     def _loose(self, volume: SimVolume, item: SimInstance) -> None:
-        if volume.owner == item.instance_id and volume.tie == "detaching":
+        if volume.volume_id in self.stuck:
+            self.clock.after(self.times.move, lambda: self._loose(volume, item))
+        elif volume.owner == item.instance_id and volume.tie == "detaching":
             volume.owner = volume.tie = ""
 
     def _boot(self, item: SimInstance, boot: int) -> None:
@@ -255,15 +277,11 @@ class SimWorld:
         kind, volume = self.images[item.image], self.on(item)
         if kind == "root-disk":
             self._serve(item, boot, self.new_id("server"))
-        elif volume is None:
+        elif volume is None or not take_in(self, item, volume, formats=kind == "formats"):
             self.clock.after(1.0, lambda: self._boot(item, boot))
-        else:
-            if not volume.filesystem or kind == "formats":
-                volume.filesystem, volume.mark, volume.identity = self.new_id("fs"), "", self.new_id("server")
-            item.mounted = True
-            if kind != "never-joins":
-                identity = volume.identity
-                self.clock.after(self.times.boot, lambda: self._serve(item, boot, identity))
+        elif kind != "never-joins":
+            identity = volume.identity
+            self.clock.after(self.times.boot, lambda: self._serve(item, boot, identity))
 
     def _serve(self, item: SimInstance, boot: int, identity: str) -> None:
         if not item.serving and item.state == "running" and item.boots == boot:

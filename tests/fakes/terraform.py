@@ -49,6 +49,7 @@ class FakeTerraform:
     made: list[FakePlan] = field(default_factory=list)
     applied: list[FakePlan] = field(default_factory=list)
     killed: bool = False
+    witness: Callable[[FakePlan], None] = lambda _saved: None
 
     @property
     def planner(self) -> Planner:
@@ -108,7 +109,7 @@ class FakeTerraform:
         rows = self.planner.all_gone() if destroy else self.planner.rows(targets)
         acting = any(not row.is_noop for row in rows)
         outputs = ("instance_ids",) if not targets and (acting or self.outputs != self._ids()) else ()
-        data = PlanData(tuple(rows), (), outputs, not targets, errored=False, applyable=acting or bool(outputs), terraform_version="1.11.4")
+        data = PlanData(tuple(rows), outputs, errored=False, applyable=acting or bool(outputs), terraform_version="1.11.4")
         saved = FakePlan(data, self.sim.serial, destroy)
         self.made.append(saved)
         return saved
@@ -132,6 +133,7 @@ class FakeTerraform:
             raise Violation("everything would be destroyed, and nobody asked for it")
         if saved.serial != self.sim.serial or any(saved is done for done in self.applied):
             raise StalePlan("Saved plan is stale")
+        self.witness(saved)
         self.applied.append(saved)
         self._carry_out([row for row in saved.data.changes if not row.is_noop])
         if saved.data.outputs_changed:
@@ -169,8 +171,8 @@ class FakeTerraform:
             self.sim.volumes[volume.volume_id] = volume
             self._write(VOLUME, key, Row(key, VOLUME, volume.volume_id))
         elif kind == INSTANCE:
-            row = self._part(f"create:{key}", lambda: self._launch(key))
-            self._write(INSTANCE, key, row)
+            self._write(INSTANCE, key, self._part(f"create:{key}", lambda: self._launch(key)))
+            self._ready(key)
         else:
             row = self._part(f"attach:{key}", lambda: self._attach(key))
             self._write(ATTACHMENT, key, row)
@@ -227,6 +229,21 @@ class FakeTerraform:
         while item.state == "pending":
             self.sim.clock.sleep(1.0)
         return Row(key, INSTANCE, item.instance_id)
+
+    def _ready(self, key: str) -> None:
+        """End the creation; where just that fails, the instance is there, and is marked as unfinished."""
+        if self.killed:
+            return
+        try:
+            self.sim.calls.do(f"ready:{key}", lambda: None)
+        except TerraformFailed:
+            address = self.planner.address(INSTANCE, key)
+            self._write(INSTANCE, key, replace(self.sim.state[address], tainted=True))
+            raise
+        except Crash:
+            if not self.survives:
+                raise
+            self.killed = True
 
     def _attach(self, key: str) -> Row:
         item = self.sim.instances[self.sim.state[self.planner.address(INSTANCE, key)].identity]

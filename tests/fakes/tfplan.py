@@ -15,8 +15,9 @@ from tests.fakes.simulation import ATTACHMENT, GONE, INSTANCE, VOLUME
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.fakes.simulation import Kind, SimWorld
+    from tests.fakes.simulation import Kind, Row, SimWorld
 
+TYPE = "t3.small"
 NEEDS: dict[Kind, tuple[Kind, ...]] = {INSTANCE: (), VOLUME: (), ATTACHMENT: (INSTANCE, VOLUME)}
 
 
@@ -101,9 +102,13 @@ class Planner:
             actions=actions,
             reason=reason,
             replace_paths=("ami",) if reason == "replace_because_cannot_update" else (),
-            before={"id": known.identity} if known else {},
+            before={"id": known.identity, **self._before(known)} if known else {},
             after=after or {},
         )
+
+    def _before(self, known: Row) -> dict[str, object]:
+        item = self.sim.instances.get(known.identity)
+        return {"ami": item.image, "instance_type": TYPE} if known.kind == INSTANCE and item else {}
 
     def _node(self, key: str) -> list[Change]:
         if key in self.wishes.removed:
@@ -115,6 +120,7 @@ class Planner:
         known = self.sim.state.get(self.address(INSTANCE, key))
         item = self.sim.instances.get(known.identity) if known else None
         after: dict[str, object] = {"ami": self.sim.wanted, "availability_zone": self.wishes.moved.get(key, self.sim.zone(key))}
+        after |= {"instance_type": TYPE, "private_ip": self.sim.address(key)}
         if self.wishes.data_disk:
             after["ebs_block_device"] = [{"device_name": "/dev/sdg", "delete_on_termination": True}]
         replace = ("create", "delete") if self.wishes.creates_first else ("delete", "create")

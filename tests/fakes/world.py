@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from immtf.errors import ImmtfError
 from immtf.model.block import Block, Cluster, ConsulGate, ImageSpec, MountedGate, VolumeSpec
 from immtf.model.cloud import ImageChoice
+from immtf.plan.checks import Overrides
 from immtf.run.executor import Executor
+from immtf.run.fence import FencedCloud, FencedService, FencedTerraform, unguarded
 from immtf.run.gates import Patience
 from immtf.run.ledger import Ledger
 from immtf.run.upgrade import Upgrade, prepare
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from immtf.model.events import Event
     from immtf.model.names import NodeId
     from immtf.model.steps import UpgradePlan
+    from immtf.run.fence import Guard
 
 VERSIONS = {OLD: "1.0.0", NEW: "1.1.0"}
 
@@ -57,14 +60,30 @@ class Scene:
     events: list[Event] = field(default_factory=list)
     cancel: FakeCancel = field(default_factory=FakeCancel)
     first: dict[str, tuple[str, str]] = field(default_factory=dict)
+    listener: Callable[[Event], None] = lambda _event: None
+    cloud: Callable[[SimWorld], FakeCloud] = FakeCloud
+    service: Callable[[SimWorld], FakeService] = FakeService
+    guard: Guard = unguarded
+    overrides: Overrides = field(default_factory=Overrides)
+
+    def tell(self, event: Event) -> None:
+        """Take a run's event down, then let the listener have it: a run can be killed at any."""
+        self.events.append(event)
+        self.listener(event)
 
     def world(self) -> World:
         """Return the observer of a fresh process: it knows nothing yet."""
-        sim = self.sim
-        return World(self.block, self.terraform, FakeCloud(sim), FakeGuest(sim), FakeService(sim), FakeKnock(sim), tags=TAGS)
+        sim, guard = self.sim, self.guard
+        world = World(
+            self.block, self.terraform, self.cloud(sim), FakeGuest(sim), self.service(sim), FakeKnock(sim), tags=TAGS, guard=guard
+        )
+        if guard is not unguarded:
+            world.terraform, world.cloud = FencedTerraform(world.terraform, guard), FencedCloud(world.cloud, guard)
+            world.service = FencedService(world.service, guard)
+        return world
 
     def patience(self) -> Patience:
-        return Patience(self.sim.clock, self.cancel, self.events.append)
+        return Patience(self.sim.clock, self.cancel, self.tell, self.overrides)
 
     def executor(self) -> Executor:
         return Executor(self.world(), self.patience(), Ledger(self.sim.clock.now))
@@ -102,7 +121,7 @@ class Scene:
     def faults(self) -> list[str]:
         """Return what is not as it has to be after an upgrade; faults that were planned and not met are off."""
         self.sim.calls.revive()
-        found = []
+        found = [f"{self.sim.raft.lost} writes were lost"] if self.sim.raft.lost else []
         for key in self.sim.keys:
             volume = self.sim.volumes[self.sim.state[self.terraform.planner.address(VOLUME, key)].identity]
             found += [f"{key} is not healthy"] if not self.sim.healthy(key) else []

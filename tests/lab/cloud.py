@@ -59,6 +59,11 @@ class Cloud:
         assert len({item.node for item in found}) == len(found), f"two instances of one node: {found}"
         return {item.node: item.instance_id for item in found}
 
+    def state_of(self, instance_id: str) -> str:
+        """Return the state of one instance, also of one that is gone."""
+        answer = self.ec2.describe_instances(InstanceIds=[instance_id])
+        return str(answer["Reservations"][0]["Instances"][0]["State"]["Name"])
+
     def addresses(self) -> list[str]:
         """Return the addresses of the instances that run."""
         return [item.address for item in self.machines() if item.state == "running"]

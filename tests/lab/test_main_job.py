@@ -58,7 +58,8 @@ def assert_replaced(ended: Ended, node: str) -> None:
     made = ended.one("node_finished", node=node)["instance"]
     assert made.startswith("i-")
     assert made != stopped
-    assert ended.one("step_finished", node=node, step="ProveVolumes")["evidence"] == f"{volume} at /var/lib/consul on {made}"
+    proven = ended.one("step_finished", node=node, step="ProveVolumes")["evidence"]
+    assert proven.startswith(f"{volume} at /var/lib/consul on {made}: {volume} (")
     assert f"{volume} is available" in ended.one("step_finished", node=node, step="DetachVolumes")["evidence"]
 
 

@@ -10,7 +10,7 @@ import pytest
 from immtf.errors import GateFailed, PersonNeeded, PlanRefused, TerraformFailed
 from immtf.model.events import Noted, PlanJudged
 from immtf.model.service import Answer
-from immtf.plan.facts import facts_script, mark_script
+from immtf.plan.facts import facts_script, first_boot_script, mark_script
 from immtf.plan.quorum import judge_spare, judge_whole
 from tests.fakes.builders import C, make_mark, make_peer, make_view
 from tests.fakes.calls import Fault
@@ -62,7 +62,7 @@ def test_the_mount_is_checked() -> None:
     assert sum(scene.rolled().values()) == 1
 
 
-@pytest.mark.parametrize("script", [facts_script(["/data"]), mark_script("/data", make_mark())])
+@pytest.mark.parametrize("script", [facts_script(["/data"]), mark_script("/data", make_mark()), first_boot_script("/data", "vol-a")])
 def test_nothing_that_is_run_on_a_node_can_format(script: str) -> None:
     """F21. The script ran `mkfs` after any failure of `blkid`."""
     assert "mkfs" not in script

@@ -25,11 +25,6 @@ def init(*, upgrade: bool, lock_s: float) -> tuple[str, ...]:
     return ("init", *_QUIET, _lock(lock_s), *(("-upgrade",) if upgrade else ()))
 
 
-def validate() -> tuple[str, ...]:
-    """Check the configuration without reading state or cloud."""
-    return ("validate", "-no-color", "-json")
-
-
 def plan(
     out: Path,
     *,
@@ -64,11 +59,6 @@ def show(plan_file: Path | None = None) -> tuple[str, ...]:
     return ("show", "-no-color", "-json", *((str(plan_file),) if plan_file is not None else ()))
 
 
-def output() -> tuple[str, ...]:
-    """Tell the root module's outputs as JSON."""
-    return ("output", "-no-color", "-json")
-
-
 def untaint(address: str, *, lock_s: float) -> tuple[str, ...]:
     """Take the mark from an object that would be replaced only because its creation was interrupted."""
     return ("untaint", "-no-color", _lock(lock_s), address)
@@ -85,9 +75,14 @@ def state_rm(address: str, *, lock_s: float) -> tuple[str, ...]:
     return ("state", "rm", _lock(lock_s), address)
 
 
+def state_pull() -> tuple[str, ...]:
+    """Tell the state as it is kept, sensitive values and all; nothing where there is none yet."""
+    return ("state", "pull", "-no-color")
+
+
 def state_push(file: Path, *, lock_s: float) -> tuple[str, ...]:
     """Put a state file that Terraform left on this machine where the state belongs."""
-    return ("state", "push", _lock(lock_s), str(file))
+    return ("state", "push", "-no-color", _lock(lock_s), str(file))
 
 
 def _lock(seconds: float) -> str:

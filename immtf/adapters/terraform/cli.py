@@ -1,8 +1,8 @@
 """The adapter: Terraform or OpenTofu on one root module, with real children.
 
 What is applied is what was judged: `plan` makes a file and tells what is in it, `apply` takes that very file and no other. Before each
-of the two the ground is looked at: children of a killed run are waited for, a state that could not be uploaded and a state that
-a kill left empty are not built upon. A failed plan is an error and never "changes".
+of the two the ground is looked at: children of a killed run are waited for, a state that could not be saved is saved first, one that
+a kill left empty is not built upon. A copy of the state is kept before each apply. A failed plan is an error and never "changes".
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from immtf.adapters.terraform import argv, localstate
-from immtf.adapters.terraform.earlier import await_earlier
+from immtf.adapters.terraform.copies import Copies
+from immtf.adapters.terraform.earlier import await_earlier, tell_hidden
 from immtf.adapters.terraform.environment import child_environment
 from immtf.adapters.terraform.failures import RunFailed
 from immtf.adapters.terraform.runs import Runner, TerraformLimits, new_file, sweep
 from immtf.adapters.terraform.stream import TerraformEvent
-from immtf.plan.changes import parse_outputs, parse_plan, parse_state
+from immtf.adapters.terraform.unsaved import Unsaved, tell
+from immtf.adapters.terraform.writers import refuse_newer, writer
+from immtf.errors import ImmtfError
+from immtf.plan.changes import parse_plan, parse_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +33,6 @@ if TYPE_CHECKING:
     from immtf.model.terraform import PlanData, StateData
 
 _CHANGES = 2  # of -detailed-exitcode
-_UNSAVED = "errored.tfstate"
 
 
 class Cancel(Protocol):
@@ -66,12 +69,13 @@ class TerraformCli:
         limits: TerraformLimits | None = None,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        stored: Callable[[], str] = str,
     ) -> None:
         """Wire an adapter; nothing is run yet.
 
         `environment` is complete: nothing of this process' own is added. `variables` are handed over in a file of mode 0600 that exists
         while a plan is made. `cancel` ends the waiting for an earlier run and nothing else: a plan or an apply in progress is ended
-        by `interrupt` only.
+        by `interrupt` only. `stored` reads a state that is kept elsewhere as it stands there, "" where that can't be done.
         """
         self._root = root.resolve()
         self._environment, self._left_out = child_environment(environment)
@@ -82,6 +86,7 @@ class TerraformCli:
         self._limits = limits or TerraformLimits()
         self._sleep = sleep
         self._monotonic = monotonic
+        self._stored = stored
         self._runner = Runner(
             binary=str(binary),
             root=self._root,
@@ -90,6 +95,18 @@ class TerraformCli:
             listen=listen,
             patience_s=self._limits.patience_s,
         )
+        self._copies = Copies(self._scratch, self._root, self._environment.get("TF_WORKSPACE", ""))
+        self._unsaved = Unsaved(
+            root=self._root,
+            program=self._runner.program,
+            lock_s=self._limits.lock_s,
+            run=self._quick,
+            listen=listen,
+            sleep=sleep,
+            cancelled=cancel.is_set,
+        )
+        self._version = ""
+        self.copy: Path | None = None
 
     @property
     def root(self) -> Path:
@@ -106,17 +123,17 @@ class TerraformCli:
         self._runner.interrupt()
 
     def version(self) -> str:
-        """Return the program's version, such as `1.11.4`. Raises `ToolMissing` where there is no such program."""
-        return str(self._json(argv.version()).get("terraform_version", ""))
+        """Return the program's version, such as `1.11.4`, asked once. Raises `ToolMissing` where there is no such program."""
+        self._version = self._version or str(self._json(argv.version()).get("terraform_version", ""))
+        return self._version
 
     def init(self, *, upgrade: bool = False) -> None:
-        """Fetch providers and modules, set up the backend."""
+        """Fetch providers and modules, set up the backend. Raises `ToolMissing` where the state was written by a newer Terraform."""
         self._await_earlier()
+        tell_hidden(self._listen)
+        self._refuse_newer()
         self._runner.run(argv.init(upgrade=upgrade, lock_s=self._limits.lock_s), limit_s=self._limits.init_s, interruptible=True)
-
-    def validate(self) -> None:
-        """Check the configuration. Raises `RunFailed` with every diagnostic, each with its file and line."""
-        self._runner.run(argv.validate(), limit_s=self._limits.show_s)
+        self._refuse_newer(initialised=True)  # only now it is known for sure where the state is
 
     def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True) -> SavedPlan:
         """Make a plan into a file and read it back.
@@ -134,46 +151,49 @@ class TerraformCli:
     def apply(self, saved: SavedPlan) -> None:
         """Apply that very file, which is then removed: it can't be applied twice.
 
-        A copy of a local state is kept beside it first. Raises `StalePlan` where the state moved since, else as `plan`.
+        A copy of the state is kept first (`copy`). Raises `StalePlan` where the state moved since, `StateUnsaved` where it could not be
+        saved afterwards, not by pushing it again either, else as `plan`.
         """
         self._clear_the_ground()
-        state = self._state_file()
-        if state is not None:
-            localstate.keep_copy(state)
+        self._keep_copy()
         try:
             self._runner.run(
                 argv.apply(saved.path, lock_s=self._limits.lock_s), limit_s=self._limits.apply_s, stream=True, interruptible=True
             )
+        except ImmtfError as error:
+            if not self._unsaved.save_after(error):
+                raise
         finally:
             self.discard(saved)
-            self._tell_unsaved_state()
 
     def discard(self, saved: SavedPlan) -> None:
         """Remove a plan's file. May be repeated."""
         saved.path.unlink(missing_ok=True)
 
-    def close(self) -> None:
-        """Remove every file of this process from the scratch directory, plans that were only looked at among them."""
+    def close(self, *, ended_well: bool = False) -> None:
+        """Remove every file of this process from the scratch directory, plans that were only looked at among them.
+
+        Where a run that may change things `ended_well`, nobody has to repair anything: copies of a state kept elsewhere go as well.
+        """
         for path in self._scratch.glob(f"immtf-{os.getpid()}-*"):
             path.unlink(missing_ok=True)
+        if ended_well:
+            self._copies.remove()
+            self._unsaved.forget()
 
     def state(self) -> StateData:
         """Return the state, sensitive values masked."""
         return parse_state(self._json(argv.show()), serial=localstate.serial(self._state_file()))
 
-    def outputs(self) -> Mapping[str, Any]:
-        """Return the root module's outputs, sensitive values masked."""
-        return parse_outputs(self._json(argv.output()))
-
     def untaint(self, address: str) -> None:
         """Keep an object that the next plan would replace only because its creation was interrupted."""
         self._await_earlier()
-        self._runner.run(argv.untaint(address, lock_s=self._limits.lock_s), limit_s=self._limits.show_s + self._limits.lock_s)
+        self._quick(argv.untaint(address, lock_s=self._limits.lock_s))
 
     def forget(self, address: str) -> None:
         """Take an object that is gone from the world out of the state; nothing in the world changes."""
         self._await_earlier()
-        self._runner.run(argv.state_rm(address, lock_s=self._limits.lock_s), limit_s=self._limits.show_s + self._limits.lock_s)
+        self._quick(argv.state_rm(address, lock_s=self._limits.lock_s))
 
     def adopt(self, address: str, identity: str) -> None:
         """Take an object that exists and that the state lost into the state; nothing in the world changes."""
@@ -186,16 +206,6 @@ class TerraformCli:
             if variables is not None:
                 variables.unlink(missing_ok=True)
 
-    def push_unsaved_state(self) -> bool:
-        """Put a state that an apply could not save (`errored.tfstate`) where it belongs; return whether there was one. The file is kept."""
-        unsaved = self._root / _UNSAVED
-        if not unsaved.exists():
-            return False
-        self._await_earlier()
-        self._runner.run(argv.state_push(unsaved, lock_s=self._limits.lock_s), limit_s=self._limits.show_s + self._limits.lock_s)
-        unsaved.replace(unsaved.with_name(f"{_UNSAVED}.pushed"))
-        return True
-
     def _plan_into(self, out: Path, targets: tuple[str, ...], *, destroy: bool, refresh: bool) -> SavedPlan:
         variables = self._variables_file()
         try:
@@ -204,7 +214,7 @@ class TerraformCli:
         finally:
             if variables is not None:
                 variables.unlink(missing_ok=True)
-        data = parse_plan(self._json(argv.show(out)), targeted=bool(targets))
+        data = parse_plan(self._json(argv.show(out)))
         if data.errored:
             raise RunFailed("the plan was made with errors and can't be applied", where=str(self._root), command="plan")
         return SavedPlan(out, done.exit_code == _CHANGES, data, targets, localstate.serial(self._state_file()))
@@ -215,6 +225,10 @@ class TerraformCli:
         path = new_file(self._scratch, "tfvars.json")
         path.write_text(json.dumps(self._variables))
         return path
+
+    def _quick(self, command: tuple[str, ...]) -> str:
+        """Run a command that has little to do but to wait for the lock; return its output."""
+        return self._runner.run(command, limit_s=self._limits.show_s + self._limits.lock_s).stdout
 
     def _json(self, command: tuple[str, ...]) -> dict[str, Any]:
         said = self._runner.run(command, limit_s=self._limits.show_s).stdout
@@ -229,16 +243,32 @@ class TerraformCli:
     def _clear_the_ground(self) -> None:
         """Make sure that a plan or an apply may begin: see the module's docstring."""
         self._await_earlier()
-        unsaved = self._root / _UNSAVED
-        if unsaved.exists():
-            raise RunFailed(
-                "an earlier apply could not save its state where it belongs and left it here",
-                where=str(unsaved),
-                next=f"{self._runner.program} -chdir={self._root} state push {_UNSAVED}, then move the file away",
-            )
+        self._unsaved.settle()
         state = self._state_file()
         if state is not None and localstate.mend_empty(state):
             self._listen(TerraformEvent("note", f"{state} was empty after a killed apply; the copy from before that apply was put back"))
+
+    def _keep_copy(self) -> None:
+        """Copy the state as it is before an apply: beside it where it is a file here, else into the scratch directory."""
+        state = self._state_file()
+        if state is not None:
+            self.copy = localstate.keep_copy(state)
+            return
+        text = self._quick(argv.state_pull())
+        told = tell(text)
+        self.copy = self._copies.keep(text, told.serial) if told.lineage else None
+
+    def _refuse_newer(self, *, initialised: bool = False) -> None:
+        state, text = self._state_file(), ""
+        if state is not None:
+            text = state.read_text(errors="replace") if state.exists() else ""
+        elif initialised:
+            try:
+                text = self._stored()
+            except ImmtfError as error:
+                self._listen(TerraformEvent("note", f"who wrote the state could not be looked at: {error.what}"))
+        if written_by := writer(text):
+            refuse_newer(written_by, self.version(), program=self._runner.program, where=state or self._root)
 
     def _await_earlier(self) -> None:
         self._tell_left_out()
@@ -261,8 +291,3 @@ class TerraformCli:
             names = ", ".join(self._left_out)
             self._listen(TerraformEvent("note", f"{names} not handed on: options in them would change the plan that is judged"))
             self._left_out = ()
-
-    def _tell_unsaved_state(self) -> None:
-        unsaved = self._root / _UNSAVED
-        if unsaved.exists():
-            self._listen(TerraformEvent("note", f"the state could not be saved where it belongs; Terraform left it in {unsaved}"))

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from immtf.adapters.process import Ending
-from immtf.errors import Interrupted, StalePlan, TerraformFailed
+from immtf.errors import ExitCode, Interrupted, StalePlan, TerraformFailed
+from immtf.plan.faults import Fault, code_in, fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from immtf.errors import ImmtfError
 
 _LOCK_FIELD = re.compile(r"^\s*(ID|Who|Created|Operation|Path):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+_HELD = re.compile(r"already locked: ID=(\S+)")
+_MAY_LACK = "the state may lack what it had begun, and its lock may be left"
 _INIT_NEEDED = re.compile(
     r"initialization required|please run \"?(terraform|tofu) init|Module not installed|Inconsistent dependency lock file"
     r"|Missing required provider|Required plugins are not installed|not yet installed",
@@ -30,8 +33,20 @@ _INIT_NEEDED = re.compile(
 )
 
 
+_LATER = "wait some minutes; then run the same command again: it goes on from what it finds"
+_NEXT: dict[Fault | None, str] = {
+    Fault.CREDENTIALS: "renew the credentials (a profile's, a role's or those in the environment); "
+    "then run the same command again: it goes on from what it finds",
+    Fault.THROTTLED: f"AWS throttles this account's calls: {_LATER}",
+    Fault.BROKEN: f"AWS has a fault of its own: {_LATER}",
+}
+
+
 class RunFailed(TerraformFailed):
-    """A Terraform command failed; `status` is Terraform's exit code, `diagnostics` what it said, errors and warnings."""
+    """A Terraform command failed; `status` is Terraform's exit code, `diagnostics` what it said, errors and warnings.
+
+    `code` is the cloud's own word in them, where the cloud refused something.
+    """
 
     def __init__(
         self,
@@ -44,10 +59,17 @@ class RunFailed(TerraformFailed):
         diagnostics: Sequence[Diagnostic] = (),
     ) -> None:
         """Keep the fields."""
-        super().__init__(what, where=where, next=next)
+        said = " ".join(f"{item.summary} {item.detail}" for item in diagnostics if item.severity == "error")
+        super().__init__(what, code=code_in(said), where=where, next=next)
         self.command = command
         self.status = status
         self.diagnostics = tuple(diagnostics)
+
+
+class CredentialsRefusedByRun(RunFailed):
+    """The cloud takes no call of Terraform's with the credentials that are there."""
+
+    exit_code = ExitCode.PERSON_NEEDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +117,29 @@ def failure(ended: Ended) -> ImmtfError:
     if "acquiring the state lock" in summaries:
         return _locked(ended, errors)
     if _INIT_NEEDED.search(summaries):
-        return _failed(ended, errors, "failed", next_=_chdir(ended, "init"))
-    return _failed(ended, errors, "failed")
+        return _failed(ended, errors, "failed", _chdir(ended, "init"))
+    return _failed(ended, errors, *_by_whom(ended.finished.exit_code))
+
+
+def _by_whom(exit_code: int) -> tuple[str, str]:
+    """Return how a run failed and what is next, "" for what the failure itself says: by its own word, or by somebody's signal."""
+    if exit_code >= 0:
+        return "failed", ""
+    return (
+        f"was ended by signal {-exit_code}, not by immtf: {_MAY_LACK}",
+        "`immtf again` goes on from what it finds, or names a lock that is left",
+    )
 
 
 def parse_lock(text: str) -> Lock:
-    """Return the lock's holder as told in a diagnostic."""
+    """Return the lock's holder as told in a diagnostic.
+
+    The `http` backend tells the record of whoever asks and not of the holder, of whom it names the id only: no more is taken from it.
+    """
     found = {name.lower(): value for name, value in _LOCK_FIELD.findall(text)}
+    held = _HELD.search(text)
+    if held and held[1] != found.get("id"):
+        return Lock(id=held[1])
     return Lock(**{name: found.get(name, "") for name in ("id", "who", "created", "operation", "path")})
 
 
@@ -130,22 +168,27 @@ def _locked(ended: Ended, errors: Sequence[Diagnostic]) -> StateLocked:
     return error
 
 
-def _failed(ended: Ended, errors: Sequence[Diagnostic], how: str, *, next_: str = "") -> RunFailed:
+def _failed(ended: Ended, errors: Sequence[Diagnostic], how: str, next_: str = "") -> RunFailed:
     said = "\n".join(str(error) for error in errors) or ended.tail.strip()
     first = next((error for error in errors if error.file), None)
-    return RunFailed(
+    fault = fault_of(code_in(said)) if errors else None
+    kind = CredentialsRefusedByRun if fault is Fault.CREDENTIALS else RunFailed
+    error = kind(
         f"{_name(ended)} {how}" + (f":\n{_indented(said)}" if said else f" with exit code {ended.finished.exit_code} and said nothing"),
         where=f"{ended.root / first.file}:{first.line}" if first else str(ended.root),
-        next=next_ or "mend what is named above, then run the same command again",
+        next=next_ or _NEXT.get(fault, "mend what is named above, then run the same command again"),
         command=ended.command,
         status=ended.finished.exit_code,
         diagnostics=ended.diagnostics,
     )
+    if ended.finished.late or ended.finished.exit_code < 0:
+        error.code = ""  # it was ended in the midst of its work: what it was refused before isn't all that happened
+    return error
 
 
 def _ending(finished: Finished) -> str:
     if finished.ending is Ending.KILLED:
-        return "by SIGKILL, as one interrupt did not end it: the state may lack what it had begun, and its lock may be left"
+        return f"by SIGKILL, as one interrupt did not end it: {_MAY_LACK}"
     return "by one interrupt, after which it saved its state"
 
 

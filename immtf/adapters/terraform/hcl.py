@@ -1,4 +1,4 @@
-"""The two things that must be known of a configuration before Terraform reads it: its local modules and its provider blocks.
+"""What must be known of a configuration before Terraform reads it: its local modules, its provider blocks and its variables.
 
 This is no HCL parser. Comments are taken out and braces counted, strings respected; what a configuration computes is not seen, and
 neither a module's source nor a provider's alias can be computed in HCL.
@@ -19,6 +19,7 @@ _HEREDOC = re.compile(r"<<-?[ \t]*(\w+)[^\n]*\n.*?^[ \t]*\1[ \t]*$", re.DOTALL |
 _LOCAL_SOURCE = re.compile(r'^\s*source\s*=\s*"(\.{1,2}/?[^"]*)"', re.MULTILINE)
 _ALIAS = re.compile(r'^\s*alias\s*=\s*"([^"]+)"', re.MULTILINE)
 _PROVIDER = re.compile(r'^\s*provider\s+"?([\w-]+)"?\s*\{', re.MULTILINE)
+_SENSITIVE = re.compile(r"(?:^|[{\s])sensitive\s*=\s*true\b")
 _VARIABLE = re.compile(r'^\s*variable\s+"?([\w-]+)"?\s*\{', re.MULTILINE)
 
 
@@ -28,6 +29,17 @@ def declared_variables(module: Path) -> frozenset[str]:
     for document in _json(module):
         for names in _bodies(document.get("variable")):
             found.update(names)
+    return frozenset(found)
+
+
+def sensitive_variables(module: Path) -> frozenset[str]:
+    """Return the names of the variables that a module declares as sensitive."""
+    found: set[str] = set()
+    for _path, text in _native(module):
+        found.update(start[1] for start in _VARIABLE.finditer(text) if _SENSITIVE.search(_block(text, start.end())))
+    for document in _json(module):
+        for variables in _bodies(document.get("variable")):
+            found.update(name for name, value in variables.items() if any(body.get("sensitive") is True for body in _bodies(value)))
     return frozenset(found)
 
 

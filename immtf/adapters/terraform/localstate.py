@@ -6,6 +6,7 @@ a second time. Such a file is put back from the copy; without a copy it is refus
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -43,8 +44,8 @@ def copy_of(path: Path) -> Path:
     return path.with_name(path.name + ".before-apply")
 
 
-def keep_copy(path: Path) -> None:
-    """Copy the state as it is before an apply, mode 0600, replacing the earlier copy at once.
+def keep_copy(path: Path) -> Path | None:
+    """Copy the state as it is before an apply, mode 0600, replacing the earlier copy at once; return the copy.
 
     Where there is no state yet, there is no copy either: an older one is moved aside, so that it is never taken for this apply's.
     """
@@ -52,20 +53,22 @@ def keep_copy(path: Path) -> None:
     if not path.exists():
         if copy.exists():
             copy.replace(copy.with_name(copy.name + ".older"))
-        return
+        return None
     partial = copy.with_name(copy.name + ".partial")
     partial.unlink(missing_ok=True)
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as to, path.open("rb") as source:
         shutil.copyfileobj(source, to)
     partial.replace(copy)
+    return copy
 
 
 def mend_empty(path: Path) -> bool:
     """Put the copy back where the state is a file of 0 bytes; return whether that was done.
 
-    Raises `TerraformFailed` where there is no copy: what the killed apply made is known to the cloud only.
+    While a first apply is at work, in another checkout, its state is empty too: one that is locked is left to Terraform, which tells whose
+    it is. Raises `TerraformFailed` where there is no copy: what the killed apply made is known to the cloud only.
     """
-    if not path.exists() or path.stat().st_size > 0:
+    if not path.exists() or path.stat().st_size > 0 or _is_locked(path):
         return False
     copy = copy_of(path)
     if serial(copy) is None:
@@ -79,6 +82,19 @@ def mend_empty(path: Path) -> bool:
     partial.chmod(0o600)
     partial.replace(path)
     return True
+
+
+def _is_locked(path: Path) -> bool:
+    """Return whether a live process has the state locked, as Terraform locks it, or that can't be found out.
+
+    Such a lock never outlives its process.
+    """
+    try:
+        with path.open("r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False
 
 
 def _local_backend(path: Path) -> dict[str, str] | None:

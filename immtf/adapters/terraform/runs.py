@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from immtf.adapters.process import Command, Ending, Finished, follow
-from immtf.adapters.terraform.diagnostics import Diagnostic, from_json, from_text
+from immtf.adapters.terraform.diagnostics import Diagnostic, from_text
 from immtf.adapters.terraform.failures import Ended, failure
 from immtf.adapters.terraform.stream import TerraformEvent, parse_line
 from immtf.errors import Interrupted
@@ -93,8 +92,9 @@ class Runner:
 
         `stream`: the output is Terraform's lines of JSON and is told while it comes. Raises what `failures.failure` makes of it.
         """
+        name = " ".join(argv[: 2 if argv[0] == "state" else 1])
         if interruptible:
-            self._refuse_if_asked_to_end(argv[0])
+            self._refuse_if_asked_to_end(name)
         diagnostics: list[Diagnostic] = []
         with _files(self._scratch) as (stdout, stderr):
             finished = follow(
@@ -111,12 +111,12 @@ class Runner:
                 interrupted=lambda: interruptible and self._asked_to_end,
             )
             said, errors = stdout.read_text(errors="replace"), stderr.read_text(errors="replace")
-        self.runs.append(TerraformRun(argv[0], finished.seconds, finished.exit_code))
+        self.runs.append(TerraformRun(name, finished.seconds, finished.exit_code))
         if finished.ending is Ending.INTERRUPTED:
             self._asked_to_end = False
         if finished.exit_code not in fine:
-            found = (*diagnostics, *from_text(errors), *(() if stream else _reported(said)))
-            raise failure(self._ended(argv[0], finished, limit_s, found, errors or said))
+            found = (*diagnostics, *from_text(errors))
+            raise failure(self._ended(name, finished, limit_s, found, errors or said))
         return Output(finished.exit_code, said)
 
     def _tell(self, line: str, diagnostics: list[Diagnostic]) -> None:
@@ -159,13 +159,3 @@ def _files(scratch: Path) -> Iterator[tuple[Path, Path]]:
     finally:
         stdout.unlink(missing_ok=True)
         stderr.unlink(missing_ok=True)
-
-
-def _reported(text: str) -> tuple[Diagnostic, ...]:
-    """Return the diagnostics of a command that answers with one JSON object (`validate`)."""
-    try:
-        answer: Any = json.loads(text)
-    except ValueError:
-        return ()
-    rows = answer.get("diagnostics") if isinstance(answer, dict) else None
-    return tuple(from_json(row) for row in rows or ())

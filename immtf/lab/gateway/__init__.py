@@ -4,13 +4,13 @@ A request comes in at `app`; `wire` reads it. `describe` shows what moto has wit
 `filters`). `instances`, `volumes` and `images` judge an action by `rules` that moto lacks, tell moto through `backend`, and
 begin a transition; `transitions` and
 `volume_transitions` make it true through the runtime, in the background (`lanes`), as long as `delays` say. `watch`
-and `adoption` see what happens without a call. `orders` are faults on demand.
+and `adoption` see what happens without a call. `orders` are faults on demand; `memory` has the answers that a stale API gives again.
 """
 
 from __future__ import annotations
 
 from immtf.lab.gateway.app import Gateway
 from immtf.lab.gateway.delays import AT_ONCE, AWS_LIKE, Delays
-from immtf.lab.gateway.orders import Fail, Late, Order, Stuck
+from immtf.lab.gateway.orders import Dropped, Fail, Late, Order, Stale, Stuck
 
-__all__ = ["AT_ONCE", "AWS_LIKE", "Delays", "Fail", "Gateway", "Late", "Order", "Stuck"]
+__all__ = ["AT_ONCE", "AWS_LIKE", "Delays", "Dropped", "Fail", "Gateway", "Late", "Order", "Stale", "Stuck"]

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 from collections import Counter
 from dataclasses import replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn, assert_never
 
 from immtf.lab.gateway.adoption import Adoption
 from immtf.lab.gateway.backend import Backend
@@ -22,7 +23,8 @@ from immtf.lab.gateway.delays import AT_ONCE, Delays
 from immtf.lab.gateway.describe import LISTINGS, describe
 from immtf.lab.gateway.images import ImageActions
 from immtf.lab.gateway.instances import InstanceActions
-from immtf.lab.gateway.orders import Fail, Late, Order, Orders, Stuck
+from immtf.lab.gateway.memory import Memory
+from immtf.lab.gateway.orders import Dropped, Fail, Late, Order, Orders, Stale, Stuck
 from immtf.lab.gateway.transitions import InstanceTransitions
 from immtf.lab.gateway.volume_transitions import VolumeTransitions
 from immtf.lab.gateway.volumes import VolumeActions
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from immtf.lab.gateway.orders import Effect
     from immtf.lab.runtime import Runtime
 
 LOG = logging.getLogger(__name__)
@@ -60,6 +63,7 @@ class Gateway:
         self.own_services = dict(own_services or {})
         self.app = backend if backend is not None else moto_app()
         self._orders = Orders()
+        self._memory = Memory()
         self._calls: Counter[str] = Counter()
         self._counting = threading.Lock()
         self.cloud = Cloud(Backend(self.app, lock), runtime, delays, lock)
@@ -88,6 +92,10 @@ class Gateway:
         """Forget all scripted answers; what is stuck stays so until it is called again."""
         self._orders.clear()
 
+    def orders(self) -> tuple[Order, ...]:
+        """List the scripted answers that are still to come."""
+        return self._orders.holding()
+
     def settle(self, timeout_s: float) -> bool:
         """Wait until no transition is under way, at most `timeout_s` seconds; tell whether it is so."""
         return self.cloud.lanes.settle(timeout_s)
@@ -104,17 +112,33 @@ class Gateway:
         with self._counting:
             self._calls[call.name] += 1
         order = self._orders.take(call)
-        match order.then if order else None:
-            case Fail(code, message, status):
-                return _reply(refusal_answer(call, Refusal(code, message, status=status)), start_response)
+        if order is not None and (ordered := self._on_order(order.then, call, environ)):
+            return _reply(ordered, start_response)
+        stuck = order is not None and isinstance(order.then, Stuck)
+        return self._answered(replace(call, stuck=True) if stuck else call, environ, start_response)
+
+    def _on_order(self, then: Effect, call: Call, environ: WSGIEnvironment) -> Answer | None:
+        """Do what was ordered for a call; the answer, where the order gives one in place of the cloud."""
+        match then:
+            case Fail(code, message):
+                return refusal_answer(call, Refusal(code, message, status=then.http_status))
             case Late(seconds):
                 self.cloud.wait(seconds)
+            case Stale():
+                return self._memory.answer(call)
+            case Dropped(done):
+                if done:
+                    b"".join(self._answered(call, environ, lambda *_: bytes))
+                _hang_up(environ)
             case Stuck():
-                call = replace(call, stuck=True)
-            case None:
                 pass
+            case _:
+                assert_never(then)
+        return None
+
+    def _answered(self, call: Call, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if call.service == "ec2":
-            return _reply(self._ec2(call), start_response)
+            return _reply(self._memory.keep(call, self._ec2(call)), start_response)
         return self._pass(call, environ, start_response)
 
     def _ec2(self, call: Call) -> Answer:
@@ -151,6 +175,14 @@ def moto_app() -> WSGIApplication:
 
     app: WSGIApplication = DomainDispatcherApplication(create_backend_app)
     return app
+
+
+def _hang_up(environ: WSGIEnvironment) -> NoReturn:
+    """End the connection without an answer; a server that keeps connections open would wait for the next call otherwise."""
+    connection = environ.get("werkzeug.socket")
+    if connection is not None:
+        connection.shutdown(socket.SHUT_RDWR)
+    raise ConnectionAbortedError("dropped on order")
 
 
 def _reply(answer: Answer, start_response: StartResponse) -> Iterable[bytes]:

@@ -51,6 +51,8 @@ class ImageActions:
         with self.cloud.lock:
             self._tag(call, image_id)
             self.cloud.record.images[image_id] = "available"
+            if architecture := call.form.get("Architecture"):  # moto forgets it
+                self.cloud.record.architectures[image_id] = architecture
         return answer
 
     def create(self, call: Call) -> Answer:

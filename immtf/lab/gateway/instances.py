@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from immtf.lab.gateway import rules
@@ -99,7 +100,7 @@ class InstanceActions:
             tree_of(self.cloud.backend.ask(call))
             for known in before:
                 if known.state is InstanceState.STOPPED:
-                    began = self.cloud.record.move(known.instance_id, InstanceState.PENDING)
+                    began = self.cloud.record.launch(known.instance_id, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z")
                     if not call.stuck:
                         self.transitions.start(began)
             return self._moved(call, before)

@@ -21,6 +21,7 @@ def lay_instance(record: Record, row: Element) -> None:
     known = record.instances.get(text(row, "instanceId"))
     if known:
         _lay_state(known, row)
+    put(row, "architecture", record.architectures.get(text(row, "imageId"), IMAGE_DEFAULTS["architecture"]))
     for disk in row.iterfind("blockDeviceMapping/item"):
         attachment = record.attachments.get(text(disk, "ebs/volumeId"))
         if attachment:
@@ -64,6 +65,8 @@ def lay_volume(record: Record, row: Element) -> None:
 def lay_image(record: Record, row: Element) -> None:
     """Lay what moto leaves out over a row of DescribeImages: every image of the lab is an EBS-backed one."""
     put(row, "rootDeviceType", "ebs")
+    if architecture := record.architectures.get(text(row, "imageId")):
+        put(row, "architecture", architecture)
     for name, value in IMAGE_DEFAULTS.items():
         if not text(row, name):
             put(row, name, value)
@@ -81,9 +84,18 @@ def lay_snapshot(record: Record, row: Element) -> None:
         put(row, "progress", "100%" if state == "completed" else "0%")
 
 
+def lay_modification(record: Record, row: Element) -> None:
+    """Lay the state over a row of DescribeVolumesModifications."""
+    if state := record.modifications.get(text(row, "volumeId")):
+        put(row, "modificationState", state)
+        put(row, "progress", "100" if state == "completed" else "50")
+
+
 def _lay_state(known: InstanceRecord, row: Element) -> None:
     put(row, "instanceState/code", str(known.state.code))
     put(row, "instanceState/name", known.state)
+    if known.launched:
+        put(row, "launchTime", known.launched)
     if known.reason:
         put(row, "reason", known.reason.message)
         put(row, "stateReason/code", known.reason.code)

@@ -70,12 +70,13 @@ BY_ITSELF = Reason("Client.InstanceInitiatedShutdown", "Client.InstanceInitiated
 
 @dataclass(frozen=True, slots=True)
 class InstanceRecord:
-    """An instance that runs, or ran, in the lab."""
+    """An instance that runs, or ran, in the lab; `launched` is when it was last started, "" where it never was stopped."""
 
     instance_id: str
     region: str
     state: InstanceState
     reason: Reason | None = None
+    launched: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +92,26 @@ class AttachmentRecord:
 
 @dataclass
 class Record:
-    """Everything that the lab knows, by id. `volumes`, `images` and `snapshots` hold states that the backend can't be told."""
+    """Everything that the lab knows, by id. The plain texts are what the backend can't be told: states, and images' architectures."""
 
     instances: dict[str, InstanceRecord] = field(default_factory=dict)
     attachments: dict[str, AttachmentRecord] = field(default_factory=dict)
     volumes: dict[str, str] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
+    architectures: dict[str, str] = field(default_factory=dict)
     snapshots: dict[str, str] = field(default_factory=dict)
+    modifications: dict[str, str] = field(default_factory=dict)
 
     def move(self, instance_id: str, state: InstanceState, reason: Reason | None = None) -> InstanceRecord:
         """Put an instance into another state and give its new value."""
         moved = replace(self.instances[instance_id], state=state, reason=reason)
         self.instances[instance_id] = moved
         return moved
+
+    def launch(self, instance_id: str, at: str) -> InstanceRecord:
+        """Put a stopped instance on its way up again, at this time in EC2's form, and give its new value."""
+        self.instances[instance_id] = replace(self.instances[instance_id], launched=at)
+        return self.move(instance_id, InstanceState.PENDING)
 
     def attach(self, volume_id: str, state: AttachmentState) -> AttachmentRecord:
         """Put an attachment into another state and give its new value."""

@@ -41,6 +41,8 @@ class VolumeActions:
             "AttachVolume": self.attach,
             "DetachVolume": self.detach,
             "CreateSnapshot": self.snapshot,
+            "DeleteSnapshot": self.delete_snapshot,
+            "ModifyVolume": self.modify,
         }
 
     def create(self, call: Call) -> Answer:
@@ -140,6 +142,25 @@ class VolumeActions:
             lay_snapshot(self.cloud.record, root)
         return Answer(answer.status, write_xml(root))
 
+    def delete_snapshot(self, call: Call) -> Answer:
+        """Delete a snapshot, also one that is still being taken; the backend refuses one that an image needs."""
+        snapshot_id = call.form.get("SnapshotId", "")
+        with self.cloud.lock:
+            answer = self.cloud.backend.ask(call)
+            if not answer.failed:
+                self.cloud.record.snapshots.pop(snapshot_id, None)
+                self.cloud.lanes.submit(snapshot_id, lambda: self.cloud.runtime.delete_snapshot(snapshot_id))
+        return answer
+
+    def modify(self, call: Call) -> Answer:
+        """Change a volume: done at once, or `optimizing` until the next change where it is stuck on order."""
+        volume_id = call.form.get("VolumeId", "")
+        with self.cloud.lock:
+            answer = self.cloud.backend.ask(call)
+            if not answer.failed:
+                self.cloud.record.modifications[volume_id] = "optimizing" if call.stuck else "completed"
+        return answer
+
     def _take(self, snapshot_id: str, volume_id: str) -> None:
         try:
             self.cloud.runtime.snapshot(snapshot_id, volume_id)
@@ -148,7 +169,8 @@ class VolumeActions:
             LOG.error("%s: the snapshot was not taken: %s", snapshot_id, failure)  # noqa: TRY400 - expected of a runtime, no stack needed
             state = "error"
         with self.cloud.lock:
-            self.cloud.record.snapshots[snapshot_id] = state
+            if snapshot_id in self.cloud.record.snapshots:  # else it was deleted meanwhile
+                self.cloud.record.snapshots[snapshot_id] = state
 
     def _state(self, volume_id: str) -> str:
         return self.cloud.record.volumes.get(volume_id, "available")

@@ -21,10 +21,11 @@ class BootInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A volume's place: the device it comes as and the path it is seen at."""
+    """A volume's place: the device it comes as and the path it is seen at; a filesystem is checked for `check_s` before it is mounted."""
 
     device: str
     path: str
+    check_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,10 @@ def read_boot(text: str) -> BootPlan:
 
 
 def _mount(item: Any, mistakes: list[str]) -> Mount:
-    if not isinstance(item, dict) or item.keys() != {"device", "path"} or not str(item["path"]).startswith("/"):
-        mistakes.append(f"a mount has a device and an absolute path, not {json.dumps(item)}")
+    if not isinstance(item, dict) or item.keys() - {"check_s"} != {"device", "path"} or not str(item["path"]).startswith("/"):
+        mistakes.append(f"a mount has a device and an absolute path, and perhaps check_s, not {json.dumps(item)}")
         return Mount("", "")
-    return Mount(str(item["device"]), "/" + str(item["path"]).strip("/"))
+    return Mount(str(item["device"]), "/" + str(item["path"]).strip("/"), float(item.get("check_s", 0)))
 
 
 def _service(item: Any, mistakes: list[str]) -> ServiceSpec:

@@ -42,7 +42,7 @@ class Keeper:
         for path in self._mounts.lost():
             self._let_go(path)
         for wanted in self._mounts.missing:
-            self._mount(wanted)
+            self._mount(wanted, now)
         while ready := to_start(self._services, self._mounts.paths, now):
             for service in ready:
                 self._start(service, now)
@@ -88,9 +88,9 @@ class Keeper:
             "pids": {service.spec.name: service.pid for service in self._services},
         }
 
-    def _mount(self, wanted: Mount) -> None:
+    def _mount(self, wanted: Mount, now: float) -> None:
         try:
-            row = self._mounts.mount(wanted)
+            row = self._mounts.mount(wanted, now)
         except (MountFailed, OSError, KeyError) as error:
             if self._complaints.get(wanted.path) != str(error):
                 self._complaints[wanted.path] = str(error)

@@ -1,15 +1,18 @@
-"""Volumes as the guest sees them: a device appears, is formatted if it is blank, locked, and linked to its place.
+"""Volumes as the guest sees them: a device appears, is locked, and linked to its place.
 
 The lock is what "in use" means: it is held on the volume from mount to unmount, and the guest's programs inherit it, so
-that a volume is in use as long as any of them lives. A blank volume gets a filesystem (an identity and a directory) at its first
-mount; one that has a filesystem is never formatted, and one that has content but no identity is refused. While nothing
-is mounted the image's own directory stands at the place, as a root disk's does.
+that a volume is in use as long as any of them lives. A blank volume is not formatted by itself: its word is put into
+`/run/immtf/volume-SERIAL.status`, and it gets a filesystem (an identity and a directory) only when a first-boot mark
+names it, `/run/immtf/first-boot/SERIAL`, which is taken away then. One that has a filesystem is never formatted, and one that has
+content but no identity is refused. Where the image checks filesystems before it mounts them, it says `recovering` meanwhile.
+While nothing is mounted the image's own directory stands at the place, as a root disk's does.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import uuid
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -24,10 +27,16 @@ if TYPE_CHECKING:
     from immtf.lab.guest.home import Home
 
 FILESYSTEM = "ext4"
+RUN_DIR = "/run/immtf"
+BLANK, RECOVERING = "blank", "recovering"
 
 
 class MountFailed(Exception):
-    """The device is there and can't be mounted."""
+    """The device is there and can't be mounted; `status` is the image's word for it, where it has one."""
+
+    def __init__(self, what: str, status: str = "") -> None:
+        super().__init__(what)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,10 @@ class Mounts:
         self._home = home
         self._wanted = tuple(wanted)
         self._mounted: dict[str, tuple[Mounted, int]] = {}
+        self._words: dict[str, Path] = {}
+        self._checks: dict[str, float] = {}
+        self._run = home.guest_path(RUN_DIR)
+        shutil.rmtree(self._run, ignore_errors=True)  # it is a new boot, and `/run` is empty then
         for mount in self._wanted:
             self._uncover(mount.path)
 
@@ -72,21 +85,59 @@ class Mounts:
         """Give the mount table as it is written into the status."""
         return [asdict(row) for row, _ in self._mounted.values()]
 
-    def mount(self, wanted: Mount) -> Mounted | None:
-        """Mount a device; not there yet (or just going away): None. There and not mountable: `MountFailed`."""
+    def mount(self, wanted: Mount, now: float = 0.0) -> Mounted | None:
+        """Mount a device; not there yet (or just going away): None. There and not mountable (yet): `MountFailed`.
+
+        `now` is the time in seconds on any clock that only grows.
+        """
         volume = self._home.dev / device_name(wanted.device)
         lock = _locked(volume / "lock")
         if lock is None:
+            self._say(wanted.path, "", "")
             return None
         try:
             identity = read_json(volume / "volume.json")
-            row = Mounted(wanted.path, "/dev/" + volume.name, identity["node"], identity["volume_id"], _filesystem(volume))
+            serial = identity["volume_id"].replace("-", "")
+            try:
+                uuid_ = self._filesystem(volume, serial, wanted, now)
+            except MountFailed as failed:
+                self._say(wanted.path, serial, failed.status)
+                raise
+            row = Mounted(wanted.path, "/dev/" + volume.name, identity["node"], identity["volume_id"], uuid_)
             self._cover(wanted.path, volume / "fs")
         except BaseException:
             os.close(lock)
             raise
+        self._say(wanted.path, "", "")
         self._mounted[wanted.path] = (row, lock)
         return row
+
+    def _filesystem(self, volume: Path, serial: str, wanted: Mount, now: float) -> str:
+        """Give the identity of the volume's filesystem; a blank one gets it here if a first-boot mark names its serial."""
+        known = _identity(volume)
+        if known is None:
+            mark = self._run / "first-boot" / serial
+            if not mark.exists():
+                raise MountFailed(f"{volume.name} is blank and waits for a first-boot mark", BLANK)
+            made = _format(volume)
+            mark.unlink()
+            return made
+        if now < self._checks.setdefault(serial, now + wanted.check_s):
+            raise MountFailed(f"{volume.name}: its filesystem is being checked", RECOVERING)
+        del self._checks[serial]
+        return known
+
+    def _say(self, path: str, serial: str, word: str) -> None:
+        """Say a word of the volume that belongs at a place, or take back what was said; the file is there whole or not at all."""
+        before = self._words.pop(path, None)
+        if word:
+            self._run.mkdir(parents=True, exist_ok=True)
+            self._words[path] = self._run / f"volume-{serial}.status"
+            draft = self._run / f".{serial}"
+            draft.write_text(f"{word}\n", encoding="utf-8")
+            draft.replace(self._words[path])
+        if before is not None and before != self._words.get(path):
+            before.unlink(missing_ok=True)
 
     def lost(self) -> list[str]:
         """Where something is mounted whose device was torn out."""
@@ -139,17 +190,22 @@ def _locked(path: Path) -> int | None:
     return None
 
 
-def _filesystem(volume: Path) -> str:
-    """Give the identity of the volume's filesystem, which a blank volume gets here."""
+def _identity(volume: Path) -> str | None:
+    """Give the identity of the volume's filesystem; None where nothing at all is on it. Damaged is not blank: `MountFailed`."""
     superblock, content = volume / "superblock.json", volume / "fs"
     if superblock.exists():
         known = read_json(superblock).get("uuid")
         if not known or not content.is_dir():
             raise MountFailed(f"{volume.name}: the filesystem is damaged; it is not formatted again")
         return str(known)
-    content.mkdir(exist_ok=True)
-    if any(content.iterdir()):
+    if content.is_dir() and any(content.iterdir()):
         raise MountFailed(f"{volume.name}: there is content without a filesystem's identity; it is not formatted")
+    return None
+
+
+def _format(volume: Path) -> str:
+    """Make a filesystem on a blank volume and give its identity."""
+    (volume / "fs").mkdir(exist_ok=True)
     made = str(uuid.uuid4())
-    write_json(superblock, {"uuid": made, "fstype": FILESYSTEM})
+    write_json(volume / "superblock.json", {"uuid": made, "fstype": FILESYSTEM})
     return made

@@ -100,6 +100,9 @@ class ProcessRuntime:
     def snapshot(self, snapshot_id: str, volume_id: str) -> None:
         self._volumes.snapshot(snapshot_id, volume_id)
 
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        self._volumes.delete_snapshot(snapshot_id)
+
     def create_image(self, image_id: str, instance_id: str) -> None:
         self._images.create(image_id, self._known(instance_id))
 

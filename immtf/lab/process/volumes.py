@@ -99,6 +99,12 @@ class Volumes:
         with self._lock:
             copy_tree(self._known(volume_id), self._snapshots / snapshot_id)
 
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """Remove a snapshot; none there: done."""
+        with self._lock:
+            if (self._snapshots / snapshot_id).is_dir():
+                remove_tree(self._snapshots / snapshot_id)
+
     def _known(self, volume_id: str) -> Path:
         place = self.find(volume_id)
         if place is None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from immtf.plan.config.gates import GateEntry
-    from immtf.plan.config.schema import BlockFile, ClusterEntry
+    from immtf.plan.config.schema import BlockFile, ClusterEntry, Volume
 
 _GATES: dict[str, type[Gate]] = {"mounted": MountedGate, "consul": ConsulGate, "http": HttpGate, "tcp": TcpGate, "command": CommandGate}
 
@@ -54,8 +54,12 @@ def _cluster(name: str, entry: ClusterEntry) -> Cluster:
         gates=tuple(_gate(gate) for gate in entry.gates),
         strategy=entry.strategy,
         max_unavailable=entry.max_unavailable,
-        volumes={key: VolumeSpec(key, str(PurePosixPath(volume.mount))) for key, volume in entry.volumes.items()},
+        volumes={key: _volume(key, volume) for key, volume in entry.volumes.items()},
     )
+
+
+def _volume(name: str, entry: Volume) -> VolumeSpec:
+    return VolumeSpec(name, str(PurePosixPath(entry.mount)), entry.snapshot.keep if entry.snapshot else 0)
 
 
 def build_gate(kind: str, settings: Settings) -> Gate:

@@ -77,6 +77,9 @@ def _gates(name: str, cluster: Any) -> Iterator[Remark]:
         if (gate.passes - 1) * gate.interval_s >= gate.deadline_s:
             what = f"{gate.passes} passes, {gate.interval_s:g} s apart, can't be had within {gate.deadline_s:g} s"
             yield path, what, "give it a longer `deadline`"
+        elif gate.healthy_for_s >= gate.deadline_s:
+            what = f"{gate.healthy_for_s:g} s without a break can't be had within {gate.deadline_s:g} s"
+            yield path, what, "give it a longer `deadline`, or a shorter `healthy_for`"
         if ids.setdefault(gate.id, index) != index:
             yield path, f"a second gate `{gate.id}` in this cluster", "give one of them a `name`"
 

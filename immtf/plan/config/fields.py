@@ -100,6 +100,8 @@ def _mount(text: str) -> str:
     path = PurePosixPath(text)
     if not path.is_absolute():
         raise wrong(f"`{text}` is not an absolute path", f"`/{text}`?" if text and text[0].isalnum() else "")
+    if re.search(r"[\s\\]", text):
+        raise wrong(f"`{text}` has a blank or a backslash in it, which `findmnt` and `/etc/fstab` write as something else", "rename the place")
     if ".." in path.parts or not text.isprintable() or path == PurePosixPath(path.anchor):
         raise wrong(f"`{text}` can't be the place of a data volume", "name a directory below `/`")
     return text
@@ -153,11 +155,12 @@ Duration = Annotated[str, AfterValidator(_duration), _shown(_DURATION, "90s")]
 Variable = Annotated[str, AfterValidator(_variable), _shown(_VARIABLE, "image_id")]
 EnvironmentName = Annotated[str, AfterValidator(_environment), _shown(_ENVIRONMENT, "CONSUL_HTTP_TOKEN")]
 Address = Annotated[str, AfterValidator(_address), _shown(_ADDRESS, "module.server")]
-MountPath = Annotated[str, AfterValidator(_mount), _shown("^/", "/var/lib/consul")]
+MountPath = Annotated[str, AfterValidator(_mount), _shown(r"^/[^ \\]*$", "/var/lib/consul")]
 Url = Annotated[str, AfterValidator(_url), _shown("^[Hh]", "http://{address}:8080/health")]
 Script = Annotated[str, AfterValidator(_filled), _shown(r"\S", "systemctl is-active postgresql")]
 Phrase = Annotated[str, AfterValidator(_filled), _shown(r"\S", "ready")]
 Directory = Annotated[str, AfterValidator(_filled), _shown(r"\S", ".")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
+Kept = Annotated[int, Field(ge=1, le=100)]
 Whole = Annotated[int, Field(ge=0)]

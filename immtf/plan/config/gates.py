@@ -36,7 +36,7 @@ class Closed(BaseModel):
 
 
 class Settings(Closed):
-    """What every gate has: it holds after `passes` good answers in a row."""
+    """What every gate has: it holds after `passes` good answers in a row, over at least `healthy_for` where a node is just back."""
 
     passes: Count = 3
     """How many good answers in a row are needed; a bad one starts the count again."""
@@ -45,7 +45,9 @@ class Settings(Closed):
     deadline: Duration = "10m"
     """After this time the gate has failed and the run stops at a safe point."""
     timeout: Duration = "5s"
-    """Time limit of one question."""
+    """Time limit of one question, with all its calls."""
+    healthy_for: Duration = "5s"
+    """How long a node that is just back has to hold the gate without a break, at least: one that flaps never does."""
     name: Maybe[Name] = None
     """Tells two gates of one kind apart; the gate's id is then `kind:name`."""
 
@@ -132,7 +134,7 @@ class CommandEntry(Closed):
 
 
 KINDS: dict[str, type[Settings]] = {"mounted": Mounted, "consul": Consul, "http": Http, "tcp": Tcp, "command": Command}
-TIMES = ("interval", "deadline", "timeout")  # the settings that are times
+TIMES = ("interval", "deadline", "timeout", "healthy_for")  # the settings that are times
 
 
 def _tag(value: Any) -> str | None:

@@ -86,6 +86,8 @@ def _type(kind: str, value: Any, path: Path, written: str) -> tuple[str, str]:
     what = f"should be {_WANTED[kind]}, is {described(value)}"
     if kind == "model_type" and "gates" in path and path[-1] in KINDS:
         return f"the settings of the gate `{path[-1]}` {what}", f"`{_example(str(path[-1]))}`"
+    if kind == "model_type" and path[-1] == "snapshot":
+        return what, "`snapshot: { keep: 3 }`"
     return what, _rewritten(kind, path, written) if value is not None else "write a value, or leave the key out"
 
 

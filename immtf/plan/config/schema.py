@@ -15,6 +15,7 @@ from immtf.plan.config.fields import (  # noqa: TC001 - pydantic reads annotatio
     ConstraintText,
     Count,
     Directory,
+    Kept,
     Maybe,
     MountPath,
     Name,
@@ -24,11 +25,20 @@ from immtf.plan.config.fields import (  # noqa: TC001 - pydantic reads annotatio
 from immtf.plan.config.gates import KINDS, Closed, GateEntry
 
 
+class Snapshots(Closed):
+    """Snapshots of a volume: one each time its node's instance was stopped for an upgrade."""
+
+    keep: Kept
+    """How many of them are kept; older ones of the same volume are deleted when the node is back and whole."""
+
+
 class Volume(Closed):
     """A data volume that belongs to each node and outlives its instances."""
 
     mount: MountPath
-    """Where it is mounted on the node: an absolute path."""
+    """Where it is mounted on the node: an absolute path without blanks."""
+    snapshot: Maybe[Snapshots] = None
+    """Take a snapshot after the clean stop, before the volume is moved; leave it out for none."""
 
 
 class ClusterEntry(Closed):
@@ -106,6 +116,8 @@ def keys_at(path: tuple[str | int, ...]) -> list[str]:
             model = ClusterEntry
         case ("clusters", _, "volumes", _):
             model = Volume
+        case ("clusters", _, "volumes", _, "snapshot"):
+            model = Snapshots
         case ("clusters", _, "gates", int(), str(kind)) if kind in KINDS:
             model = KINDS[kind]
         case _:

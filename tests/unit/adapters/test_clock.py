@@ -44,6 +44,30 @@ def test_after_a_reset_requests_count_anew() -> None:
     assert (signals.is_set(), signals.is_urgent()) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("number", "pause"), [(signal.SIGTERM, True), (signal.SIGHUP, True), (signal.SIGINT, False), (None, False)], ids=str
+)
+def test_only_one_request_of_the_machine_is_a_pause(number: signal.Signals | None, *, pause: bool) -> None:
+    """S1, S2: `docker stop` pauses a run; a second signal, or a person's Ctrl-C, interrupts it."""
+    signals = Signals()
+    assert not signals.is_pause()
+    signals.signal = number
+    signals.request()
+    assert signals.is_pause() is pause
+    signals.request()
+    assert not signals.is_pause()
+    signals.reset()
+    assert not signals.is_pause(), "forgetting an urgent request for the clean-up does not make a pause of it"
+
+
+def test_a_pause_stays_one_through_the_clean_up() -> None:
+    signals = Signals()
+    signals.signal = signal.SIGTERM
+    signals.request()
+    signals.reset()
+    assert (signals.is_set(), signals.is_pause()) == (False, True)
+
+
 def test_a_sleep_takes_its_time() -> None:
     clock = WallClock(Signals())
     start = clock.monotonic()

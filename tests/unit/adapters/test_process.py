@@ -63,6 +63,7 @@ def test_the_child_has_a_session_of_its_own_no_input_and_only_its_environment(tm
 
 @pytest.mark.parametrize("limit_s", [20.0, 0.6])
 def test_exactly_one_interrupt_however_it_is_asked(tmp_path: Path, limit_s: float) -> None:
+    """S2: asked ten times a second, or past its limit, or both: a Terraform that gets a second one drops what it has just made."""
     done = follow(
         make_command(tmp_path, sys.executable, "-c", COUNTS, "willing", limit_s=limit_s),
         stdout=tmp_path / "out",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from immtf import errors
 from immtf.app.closing import Outcome, run_to_end
 from immtf.errors import CloudFailed, ExitCode, ImmtfError, Interrupted, LabFailed, TerraformFailed
-from immtf.model.events import RunStarted, StatusTaken
+from immtf.model.events import Noted, RunStarted, StatusTaken
+from immtf.run.gates import check_cancel
 from tests.fakes.calls import Fault
 from tests.fakes.session import AWS, SimSession, make_session
 from tests.fakes.world import FLAWS, make_empty, make_scene
@@ -26,11 +28,14 @@ CODES = {
     "TerraformFailed": 1,
     "StalePlan": 1,
     "CloudFailed": 1,
+    "CredentialsRefused": 24,
+    "NoRoom": 24,
     "GuestFailed": 1,
     "LabFailed": 1,
     "PlanRefused": 24,
     "GateFailed": 20,
     "LeaseHeld": 22,
+    "LeaseLost": 23,
     "PersonNeeded": 24,
     "VersionsUnresolved": 30,
     "Interrupted": 130,
@@ -64,6 +69,31 @@ def test_an_error_is_a_halt_with_its_exit_code(name: str, code: int) -> None:
     assert (halt.what, halt.where, halt.next, halt.exit_code) == ("what went wrong", "somewhere", "immtf upgrade", code)
     assert halt.safe == "nothing was touched"
     assert (session.finished.outcome, session.finished.exit_code) == ("interrupted" if name == "Interrupted" else "halted", code)
+
+
+@pytest.mark.parametrize(
+    ("number", "times", "outcome", "code"),
+    [(signal.SIGTERM, 1, "paused", 21), (signal.SIGINT, 1, "interrupted", 130), (signal.SIGTERM, 2, "interrupted", 130)],
+)
+def test_asked_to_end_by_a_signal(number: signal.Signals, times: int, outcome: str, code: int) -> None:
+    """S1, S2: each request is said once, before the next event; only SIGTERM that ended in good order is a pause."""
+    session = make_session(make_scene(3))
+
+    def body() -> OutcomeType:
+        for _ in range(times):
+            session.signals.signal = number
+            session.signals.request()
+            session.tell(Noted("info", "one"))
+            session.tell(Noted("info", "two"))
+        check_cancel(session.patience, "server/a")
+        raise AssertionError("it went on")
+
+    assert run_to_end(session, "upgrade", body) == code
+    assert (session.finished.outcome, session.finished.exit_code, session.halted.exit_code) == (outcome, code, code)
+    said = [event.message for event in session.told if isinstance(event, Noted)]
+    first = f"asked to end ({number.name}): the run goes on to the next point at which no node is away, and stops there"
+    second = f"asked to end, again ({number.name}): at once, and Terraform gets one interrupt and its time"
+    assert said == [first, "one", "two", second, "one", "two"][: 3 * times]
 
 
 def test_a_run_that_ends_well() -> None:

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from immtf.app.images import choose_image, previous_image, versions
+from immtf.app.images import choose_image, present_architecture, previous_image, versions
 from immtf.errors import ExitCode, UsageError, VersionsUnresolved
 from immtf.model.block import ImageSpec
 from immtf.model.cloud import ImageChoice
 from immtf.plan.image import Image
+from tests.fakes.builders import make_instance
 from tests.fakes.session import FakeImages
 from tests.fakes.world import make_block
 
@@ -77,3 +78,12 @@ def test_no_previous_one() -> None:
 
 def test_the_names_of_images_are_those_of_the_family() -> None:
     assert versions(BLOCK, KNOWN) == {"ami-9": "1.9.0", "ami-10": "1.10.0", "ami-2": "2.0.0", "ami-bad": "1.11.0"}  # type: ignore[arg-type]  # a stand-in
+
+
+@pytest.mark.parametrize(("runs", "found"), [((), None), (("x86_64",), "x86_64"), (("x86_64", ""), "x86_64"), (("x86_64", "arm64"), None)])
+def test_the_architecture_is_that_of_the_instances_where_they_agree(runs: tuple[str, ...], found: str | None) -> None:
+    """F26."""
+    there = tuple(replace(make_instance(), architecture=word) for word in runs)
+    assert present_architecture(BLOCK, FakeImages(there=there), {"immtf:block": "consul"}) == found  # type: ignore[arg-type]  # a stand-in
+    plain = replace(BLOCK, image=None)
+    assert present_architecture(plain, FakeImages(there=there), {"immtf:block": "consul"}) is None  # type: ignore[arg-type]  # a stand-in

@@ -25,6 +25,9 @@ def session(again: str) -> SimSession:
         ("immtf test-upgrade b --lab", "run `immtf upgrade` again", "run `immtf test-upgrade b --lab` again"),
         ("", "run `immtf upgrade` again", "run `immtf upgrade` again"),
         (UPGRADE, "terminate it", "terminate it"),
+        ("immtf create b --lab", "then `immtf again` goes on", "then `immtf create b --lab` goes on"),
+        ("immtf create b --lab", "run the same command again: so", "run `immtf create b --lab` again: so"),
+        (UPGRADE, "`immtf upgrade --image=ami-1 --only=server/a`", "`immtf upgrade blocks/consul --lab --image=ami-1 --only=server/a`"),
     ],
 )
 def test_a_command_is_spelled_out(again: str, text: str, wanted: str) -> None:

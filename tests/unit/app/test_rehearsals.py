@@ -19,7 +19,7 @@ from immtf.model.events import Noted, ProbeReported
 from tests.contract.consul_standin import Standin, standin
 from tests.fakes.calls import Fault
 from tests.fakes.session import IMAGES, FakeImages, SimSession, make_session
-from tests.fakes.simulation import NEW, OLD, SimWorld
+from tests.fakes.simulation import NEW, OLD, SimVolume, SimWorld
 from tests.fakes.terraform import FakeTerraform
 from tests.fakes.world import Scene, make_block, make_empty
 
@@ -214,3 +214,46 @@ def test_a_test_that_fails_ends_its_probe(servers: Standin) -> None:
     assert any(isinstance(event, ProbeReported) for event in session.told)
     session.signals.wait(0.2)
     assert len(servers.asked) == asked
+
+
+def half_made() -> SimSession:
+    """Return a session on nothing, whose Terraform will be cut off: an instance is there then that no state knows of."""
+    session = make_session(make_empty(), environment="t-0123abcd", generated=True)
+    session.scene.sim.calls.faults = [Fault(TerraformFailed("killed"), "part.create:b", when="after")]
+    return session
+
+
+def test_a_half_made_environment_is_destroyed_and_then_swept_by_its_tags() -> None:
+    """F43: the instance that a killed Terraform made, and a volume that it lost as well; each is told."""
+    session = half_made()
+    sim = session.scene.sim
+    sim.volumes["vol-lost"] = SimVolume("vol-lost", "c", sim.zone("c"))
+    assert run(session, lambda: rehearsal.test_create(session, None)) is ExitCode.ERROR
+    assert session.halted.what == "killed"
+    assert (sim.state, sim.volumes) == ({}, {})
+    assert {item.state for item in sim.instances.values()} == {"terminated"}
+    lost = [item.instance_id for item in sim.instances.values() if item.node == "b"]
+    notes = [event.message for event in told(session, Noted) if isinstance(event, Noted) and event.message.startswith("swept: ")]
+    assert [note.split()[2] for note in notes] == [*lost, "vol-lost"]
+
+
+@pytest.mark.parametrize("differs", [{"generated": False}, {"environment": "sim"}, {"is_test": False}])
+def test_an_environment_that_a_person_named_is_never_swept(differs: dict[str, Any]) -> None:
+    """F43: what is left is reported by the next run instead."""
+    session = half_made()
+    session.target = replace(session.target, **differs)
+    assert run(session, lambda: rehearsal.test_create(session, None)) is ExitCode.ERROR
+    assert session.swept is None
+    assert [item.node for item in session.scene.sim.instances.values() if item.live] == ["b"]
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_sweep_that_fails_at_first_does_not_keep_the_destroy_from_its_work(nth: int) -> None:
+    """F43: after the destroy it is a failure like any of the clean-up's."""
+    session = half_made()
+    session.scene.sim.calls.faults.append(Fault(CloudFailed("no", code="UnauthorizedOperation"), "sweeper.instances", nth))
+    session.scene.sim.calls.faults.append(Fault(CloudFailed("no", code="UnauthorizedOperation"), "sweeper.volumes"))
+    assert run(session, lambda: rehearsal.test_create(session, None)) is ExitCode.ERROR
+    assert session.scene.sim.state == {}
+    notes = [event.message for event in told(session, Noted) if isinstance(event, Noted)]
+    assert "the test environment t-0123abcd is left: no" in notes

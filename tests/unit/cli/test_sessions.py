@@ -47,7 +47,7 @@ def test_plan_as_json_prints_events_and_nothing_else(tiny: Path, env: dict[str, 
     assert [events[0]["event"], events[-1]["event"]] == ["run_started", "run_finished"]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     (plan,) = (event for event in events if event["event"] == "plan_made")
-    assert plan["shared"] == ["terraform_data.this"]
+    assert plan["shared"] == ["terraform_data.this: create"]
     journal = Path(done.stderr.split("journal: ")[1].strip())
     assert (tiny / journal).read_text() == done.stdout
     assert ((tiny / journal).stat().st_mode & 0o777, (tiny / journal).parent.stat().st_mode & 0o777) == (0o600, 0o700)

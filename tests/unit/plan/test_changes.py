@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from immtf.errors import TerraformFailed
 from immtf.model.terraform import SENSITIVE, Change
-from immtf.plan.changes import changed_attributes, parse_outputs, parse_plan, parse_state
+from immtf.plan.changes import parse_outputs, parse_plan, parse_state
 
 
 def make_row(actions: list[str], **more: Any) -> dict[str, Any]:
@@ -62,20 +62,6 @@ def test_predicates(actions: tuple[str, ...], true: set[str]) -> None:
     assert {name for name in names if getattr(change, name)} == true
 
 
-@pytest.mark.parametrize(
-    ("more", "targeted", "complete"),
-    [
-        ({"complete": True}, True, True),
-        ({"complete": False}, False, False),
-        ({}, False, True),
-        ({}, True, False),
-        ({"errored": True}, False, False),
-    ],
-)
-def test_complete_is_told_or_follows_from_the_targets(more: dict[str, Any], targeted: bool, complete: bool) -> None:
-    assert parse_plan(make_plan(**more), targeted=targeted).complete is complete
-
-
 def test_applyable_is_told_or_follows_from_the_changes() -> None:
     assert not parse_plan(make_plan(make_row(["no-op"]))).applyable
     assert parse_plan(make_plan(make_row(["update"]))).applyable
@@ -83,11 +69,10 @@ def test_applyable_is_told_or_follows_from_the_changes() -> None:
     assert not parse_plan(make_plan(make_row(["update"]), applyable=False)).applyable
 
 
-def test_outputs_and_drift() -> None:
+def test_outputs_that_change() -> None:
     outputs = {"b": {"actions": ["update"]}, "a": {"actions": ["no-op"]}}
-    plan = parse_plan(make_plan(output_changes=outputs, resource_drift=[make_row(["update"])]))
+    plan = parse_plan(make_plan(output_changes=outputs))
     assert plan.outputs_changed == ("b",)
-    assert [change.is_update for change in plan.drift] == [True]
     assert plan.applyable
 
 
@@ -148,13 +133,3 @@ def test_the_state_with_its_modules() -> None:
 def test_an_environment_that_was_never_applied_has_no_resources() -> None:
     assert parse_state({"format_version": "1.0"}).resources == ()
     assert parse_outputs({}) == {}
-
-
-def test_changed_attributes_leave_out_the_exchange_of_null_and_empty() -> None:
-    change = make_change(
-        "update",
-        before={"ami": "1", "tags": None, "user_data": "", "flag": False, "same": [1]},
-        after={"ami": "2", "tags": {}, "user_data": None, "flag": None, "same": [1]},
-        after_unknown={"id": True, "list": [{"x": False}], "nested": [{"y": True}]},
-    )
-    assert changed_attributes(change) == ("ami", "flag", "id", "nested")

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from immtf.model.guest import Mark
-from immtf.plan.facts import MARK_FILE, facts_script, mark_script, parse_facts, parse_mark
+from immtf.plan.facts import MARK_FILE, facts_script, first_boot_script, mark_script, parse_facts, parse_mark
 from tests.fakes.builders import make_mark
 
 if TYPE_CHECKING:
@@ -110,6 +110,56 @@ def test_a_filesystem_without_an_identity_has_none(guest: Guest) -> None:
     mount = parse_facts(guest.run(facts_script(["/data"])).stdout, ["/data"]).mount("/data")
     assert mount is not None
     assert (mount.mounted, mount.filesystem) == (True, "")
+
+
+def say(guest: Guest, serial: str, word: str) -> None:
+    """Have the image say a word of a volume that it doesn't mount."""
+    (guest.root / "run/immtf").mkdir(parents=True, exist_ok=True)
+    (guest.root / f"run/immtf/volume-{serial}.status").write_text(f"{word}\n")
+
+
+def test_what_the_image_says_of_volumes_that_it_does_not_mount(guest: Guest) -> None:
+    """F21, F22: blank, or being checked."""
+    say(guest, "vola", "blank")
+    say(guest, "volb", "recovering")
+    facts = parse_facts(guest.run(facts_script(["/data"])).stdout, ["/data"])
+    assert facts.statuses == {"vola": "blank", "volb": "recovering"}
+    assert (facts.status("vol-a"), facts.status("vol-b"), facts.status("vol-c")) == ("blank", "recovering", "")
+
+
+def test_an_image_that_says_nothing_has_no_statuses(guest: Guest) -> None:
+    facts = parse_facts(guest.run(facts_script(["/data"])).stdout, ["/data"])
+    assert (facts.statuses, facts.problem) == ({}, "")
+
+
+def given_marks(guest: Guest) -> list[str]:
+    folder = guest.root / "run/immtf/first-boot"
+    return sorted(item.name for item in folder.iterdir()) if folder.is_dir() else []
+
+
+def test_a_first_boot_mark_names_the_blank_volume(guest: Guest) -> None:
+    """F21: one mark for one volume, whole, and no other file beside it."""
+    say(guest, "vol0abc", "blank")
+    done = guest.run(first_boot_script("/data", "vol-0abc"))
+    assert done.returncode == 0, done.stderr
+    assert given_marks(guest) == ["vol0abc"]
+    assert (guest.root / "run/immtf/first-boot/vol0abc").read_text() == "vol-0abc\n"
+
+
+@pytest.mark.parametrize("word", ["", "recovering", "damaged", "blank but not sure"])
+def test_no_first_boot_mark_for_what_is_not_called_blank(guest: Guest, word: str) -> None:
+    """F21: also not where the image says nothing at all."""
+    if word:
+        say(guest, "vol0abc", word)
+    assert guest.run(first_boot_script("/data", "vol-0abc")).returncode != 0
+    assert given_marks(guest) == []
+
+
+def test_no_first_boot_mark_where_something_is_mounted(guest: Guest) -> None:
+    say(guest, "vol0abc", "blank")
+    guest.mount("/data")
+    assert guest.run(first_boot_script("/data", "vol-0abc")).returncode == 3
+    assert given_marks(guest) == []
 
 
 @pytest.mark.parametrize("path", ["/data", "/with blank/x", "/it's", "/$(touch gone)", "/a;b"])

@@ -44,6 +44,7 @@ def test_a_nodes_own_replacement_may_be_applied() -> None:
         (one(OTHER, "update"), "other-node"),
         (one('module.server["b"].aws_eip.new', "create"), "other-node"),
         (one(GROUP, "update"), "shared-change"),
+        (one("aws_volume_attachment.loose", "delete"), "attachment-destroyed"),
         (one(VOLUME, *REPLACE), "volume-deleted"),
         (one(VOLUME, "delete"), "volume-deleted"),
         (one(VOLUME, "forget"), "volume-deleted"),
@@ -118,6 +119,8 @@ def test_shared_changes_bring_no_node_along() -> None:
         (make_change(INSTANCE, "update"), ["node-exists"]),
         (make_change(INSTANCE, *REPLACE), ["node-exists"]),
         (make_change(VOLUME, "delete"), ["volume-deleted", "node-exists"]),
+        (make_change(GROUP, *REPLACE), ["create-destroys"]),
+        (make_change("aws_volume_attachment.loose", "delete"), ["create-destroys", "attachment-destroyed"]),
     ],
 )
 def test_create_makes_and_changes_no_node(change: Change, check: list[str]) -> None:
@@ -138,7 +141,14 @@ def test_a_refusal_names_every_address_once_and_how_to_mend_it() -> None:
     assert message.startswith("block consul: the plan was refused, nothing of it was applied: [volume-deleted] ")
     assert message.count(OTHER) == 1
     assert "find what forces it" in caught.value.next
-    assert "terraform apply -target=ADDRESS" in caught.value.next
+    assert "terraform plan -target=ADDRESS" in caught.value.next
+    assert "--allow" not in caught.value.next
+
+
+def test_what_may_be_passed_over_says_how() -> None:
+    with pytest.raises(PlanRefused) as caught:
+        refuse(judge_node(one(GROUP, "update"), LAYOUT.nodes[A], LAYOUT, {}), "server/a")
+    assert '--allow=shared-change --reason "why"' in caught.value.next
 
 
 def test_a_failed_plan_is_named_without_addresses() -> None:

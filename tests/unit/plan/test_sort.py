@@ -63,7 +63,7 @@ def test_rows_of_no_node_are_shared_and_noops_are_nothing() -> None:
         outputs=["ids"],
     )
     parts = sort_plan(plan, make_layout())
-    assert parts.shared == ("aws_security_group.server",)
+    assert [str(change) for change in parts.shared] == ["aws_security_group.server: update"]
     assert parts.outputs == ("ids",)
     assert list(parts.nodes) == [A]
     assert parts.refusals == ()

@@ -13,7 +13,7 @@ from immtf.model.block import Block, Cluster, ConsulGate, TcpGate
 from immtf.model.cloud import ImageChoice, Instance, Volume
 from immtf.model.service import Answer, ServiceView
 from immtf.model.snapshot import ChangeKind, NodeChange, NodeNow, Snapshot
-from immtf.plan.upgrade import action_of, is_away, is_sick, make_plan, next_work, steps_of
+from immtf.plan.upgrade import STEPS, action_of, is_away, is_sick, make_plan, next_work, steps_of
 from tests.fakes.builders import A, make_peer, make_place, make_view, make_volume
 
 if TYPE_CHECKING:
@@ -175,6 +175,15 @@ def test_the_steps_of_an_action(action: str, names: str) -> None:
     steps = steps_of(A, action)
     assert [type(step).__name__ for step in steps] == names.split()
     assert {step.node for step in steps} == {A}
+
+
+@pytest.mark.parametrize("action", STEPS)
+def test_a_snapshot_is_taken_after_the_stop_and_before_the_volume_is_moved(action: str) -> None:
+    names = [type(step).__name__ for step in steps_of(A, action, snapshots=True)]
+    assert ("SnapshotVolumes" in names) == ("StopNode" in names)
+    if "StopNode" in names:
+        place = names.index("SnapshotVolumes")
+        assert names[place - 1 : place + 2] == ["StopNode", "SnapshotVolumes", "DetachVolumes"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from immtf.model.events import (
+    CheckOverridden,
+    Diagnosed,
+    FindingRow,
     GateAsked,
     NodeFinished,
     NodeRow,
@@ -76,8 +79,10 @@ EXAMPLES: list[Event] = [
     make_gate(),
     make_told("apply_progress", 10.0, message=f"{INSTANCE}: Still creating... [10s elapsed]"),
     PlanJudged(NODE, "plan_node", (f"{INSTANCE}: replace",)),
+    CheckOverridden(NODE, "http:8080", "http:8080: answered 404", "the page is new in 1.1"),
     ProbeReported(1204, 2, 1.4, 0.1),
     Noted("warning", "the volume is optimizing"),
+    Diagnosed((FindingRow("stopped-node:server/a", "i-0a1 is stopped", "the node is away", "start i-0a1", "repair"),)),
     StatusTaken((make_node_row(), make_node_row("server/b", health="?")), ("server/a is stopped",)),
     HALT,
     make_finished(),

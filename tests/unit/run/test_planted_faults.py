@@ -1,60 +1,58 @@
 """Faults planted on purpose, each of which the rules or the properties must catch: a test that can't fail shows nothing.
 
-Each fault is a way in which a planner, an executor or a port might be wrong. It is planted by handing in something altered, never by
-patching; what catches it is named in the test.
+Each fault is a way in which a planner, an executor or a port might be wrong. It is planted by handing in something altered
+(`tests.fakes.planted`), never by patching; what catches it is named in the test.
+
+Here are faults of the order of steps and of what the ports say:
+
+ 1. no gate before a stop               10. an image that formats, and no proof of volumes
+ 2. no `SpareNode`                      11. another plan applied than the one that was judged
+ 3. no gate after                       12. a copy of the plan applied
+ 4. no stop before the apply            13. no judge: a volume would be deleted
+ 5. a detach before the stop            14. everything applied at once
+ 6. the leader not last                 15. a detach that was only asked for, taken for done
+ 7. the broken node not first           16. a volume lost out of the state
+ 8. the dead left out of the count      17. a node at its target rolled again
+ 9. a resume that counts the node that it mends
+
+`test_planted_rules` has those of the rules that came with leases, marks, snapshots and overrides, and of resuming:
+
+18. no lease asked for before a change  24. resuming from what is written down, not from what is
+19. a first-boot mark given by upgrade  25. a success counted without evidence
+20. no snapshot taken                   26. strays not looked for: a second instance
+21. an override of a hard rule          27. a wait without a limit
+22. two nodes at once                   28. a person's wish to end not heard
+23. one look at a volume for a detach   29. an instance taken for stopped that is still stopping
 """
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
 from immtf.errors import GateFailed, ImmtfError, PersonNeeded, PlanRefused
-from immtf.model.service import Answer, ServiceView
 from immtf.model.steps import ApplyNode, DetachVolumes, MarkVolumes, ProveVolumes, SettleNode, SpareNode, StopNode
 from immtf.run.executor import Executor
 from immtf.run.ledger import Ledger
-from tests.fakes.cloud import FakeCloud
-from tests.fakes.service import FakeService
-from tests.fakes.simulation import NEW, VOLUME, Row, Violation
-from tests.fakes.terraform import FakeTerraform
+from tests.fakes.planted import (
+    BlindService,
+    CountingService,
+    ForgetfulTerraform,
+    HastyCloud,
+    LosingTerraform,
+    UnjudgedTerraform,
+    carry_out,
+    without,
+)
+from tests.fakes.simulation import NEW, Violation
 from tests.fakes.tfplan import Wishes
 from tests.fakes.world import FLAWS, Scene, at_target, make_scene
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from immtf.model.block import Cluster, ConsulGate
-    from immtf.model.cloud import Volume
-    from immtf.model.names import NodeId
-    from immtf.model.steps import NodeWork, Step, UpgradePlan
+    from immtf.model.block import Cluster
     from tests.fakes.terraform import FakePlan
-
-
-def carry_out(scene: Scene, works: Sequence[NodeWork], executor: Executor | None = None) -> None:
-    """Carry works out, one after the other, with an executor that may be altered."""
-    executor = executor or Executor(scene.world(), scene.patience(), Ledger(0.0))
-    executor.world.survey(scene.terraform.plan().data)
-    for index, work in enumerate(works, start=1):
-        executor.perform(work, index=index, total=len(works))
-
-
-def without(plan: UpgradePlan, *kinds: type[Step]) -> list[NodeWork]:
-    """Return a plan's works with some kinds of steps left out."""
-    return [dataclasses.replace(work, steps=tuple(step for step in work.steps if not isinstance(step, kinds))) for work in plan.works]
-
-
-class BlindService(FakeService):
-    """Says that all is well, whatever is."""
-
-    def view(self, gate: ConsulGate, addresses: Mapping[NodeId, str]) -> ServiceView:
-        seen = super().view(gate, addresses)
-        leader = self.sim.raft.leader or next(iter(addresses.values()))
-        peers = tuple(dataclasses.replace(peer, healthy=True, voter=True, lag=0) for peer in seen.peers)
-        return ServiceView(addresses, dict.fromkeys(addresses, Answer(leader)), peers)
 
 
 def test_an_executor_that_asks_no_gate_before_the_stop_is_caught() -> None:
@@ -124,16 +122,6 @@ def test_a_planner_that_does_not_mend_the_broken_node_first_is_caught() -> None:
     assert scene.sim.taken == []
 
 
-class CountingService(FakeService):
-    """Leaves a server that is away out of what it says, and so counts only those that are there."""
-
-    def view(self, gate: ConsulGate, addresses: Mapping[NodeId, str]) -> ServiceView:
-        seen = super().view(gate, addresses)
-        there = {node: answer for node, answer in seen.answers.items() if not answer.problem}
-        peers = tuple(peer for peer in seen.peers if peer.address in {addresses[node] for node in there})
-        return ServiceView({node: addresses[node] for node in there}, there, peers, seen.problem)
-
-
 def test_a_service_port_that_leaves_the_dead_out_is_caught() -> None:
     """By the rule on stops: who is left out of the answer was not asked."""
     scene = make_scene(5)
@@ -169,14 +157,6 @@ def _only_consul(scene: Scene) -> Cluster:
     return dataclasses.replace(cluster, gates=cluster.gates[1:])
 
 
-class UnjudgedTerraform(FakeTerraform):
-    """Shows one plan and applies another, as a wrapper does that plans a second time."""
-
-    def apply(self, saved: FakePlan) -> None:
-        assert saved.data.changes, "the plan that was shown and judged"
-        super().apply(self._plan(()))
-
-
 def test_an_apply_of_another_plan_than_the_judged_one_is_caught() -> None:
     """By the rule on being taken away: the unjudged plan has every node in it."""
     scene = make_scene(3)
@@ -184,13 +164,6 @@ def test_an_apply_of_another_plan_than_the_judged_one_is_caught() -> None:
     with pytest.raises((Violation, ImmtfError)) as caught:
         scene.upgrade()
     assert "busy" in str(caught.value) or isinstance(caught.value, Violation)
-
-
-class ForgetfulTerraform(FakeTerraform):
-    """Hands a copy of the plan over to be applied, which nobody has judged."""
-
-    def apply(self, saved: FakePlan) -> None:
-        super().apply(dataclasses.replace(saved))
 
 
 def test_an_apply_of_a_copy_is_caught() -> None:
@@ -225,20 +198,6 @@ def _without_attachments(scene: Scene) -> FakePlan:
     return scene.terraform.plan()
 
 
-class HastyCloud(FakeCloud):
-    """Believes a detach as soon as it is asked for, and shows the volume as free."""
-
-    def volumes(self, ids: Collection[str]) -> Mapping[str, Volume]:
-        return {
-            key: dataclasses.replace(volume, state="available", attachments=()) if _detaching(volume) else volume
-            for key, volume in super().volumes(ids).items()
-        }
-
-
-def _detaching(volume: Volume) -> bool:
-    return any(tie.state == "detaching" for tie in volume.attachments)
-
-
 def test_a_cloud_port_that_takes_an_answer_for_the_fact_is_caught() -> None:
     """By EC2's own refusal: the volume is still in use when it is attached again."""
     scene = make_scene(3)
@@ -247,14 +206,6 @@ def test_a_cloud_port_that_takes_an_answer_for_the_fact_is_caught() -> None:
     world.cloud = HastyCloud(scene.sim)
     with pytest.raises(ImmtfError, match=r"VolumeInUse|unexpected state|volumes: "):
         carry_out(scene, scene.plan().works, Executor(world, scene.patience(), Ledger(0.0)))
-
-
-@dataclass
-class LosingTerraform(FakeTerraform):
-    """Loses the volumes out of the state, so that blank ones would be made in their place."""
-
-    def lose(self, key: str) -> Row:
-        return self.sim.state.pop(self.planner.address(VOLUME, key))
 
 
 def test_a_state_that_lost_a_volume_is_caught() -> None:

@@ -11,13 +11,12 @@ def test_every_whole_argv() -> None:
     assert argv.version() == ("version", "-json")
     assert argv.init(upgrade=False, lock_s=60) == ("init", "-input=false", "-no-color", "-lock-timeout=60s")
     assert argv.init(upgrade=True, lock_s=0.5)[-2:] == ("-lock-timeout=0.5s", "-upgrade")
-    assert argv.validate() == ("validate", "-no-color", "-json")
     assert argv.apply(Path("/p"), lock_s=60) == ("apply", "-input=false", "-no-color", "-json", "-lock-timeout=60s", "/p")
     assert argv.show() == ("show", "-no-color", "-json")
     assert argv.show(Path("/p")) == ("show", "-no-color", "-json", "/p")
-    assert argv.output() == ("output", "-no-color", "-json")
     assert argv.untaint(NASTY, lock_s=60) == ("untaint", "-no-color", "-lock-timeout=60s", NASTY)
-    assert argv.state_push(Path("/s"), lock_s=60) == ("state", "push", "-lock-timeout=60s", "/s")
+    assert argv.state_pull() == ("state", "pull", "-no-color")
+    assert argv.state_push(Path("/s"), lock_s=60) == ("state", "push", "-no-color", "-lock-timeout=60s", "/s")
 
 
 def test_plan() -> None:

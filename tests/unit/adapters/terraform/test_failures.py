@@ -86,3 +86,35 @@ def test_past_the_limit(ending: Ending, words: str) -> None:
     error = failure(make_ended(ending=ending, late=True))
     assert "did not end within 60 s" in error.what
     assert words in error.what
+
+
+@pytest.mark.parametrize(
+    ("detail", "code", "exit_code", "told"),
+    [
+        ("ExpiredToken: The security token is expired", "ExpiredToken", ExitCode.PERSON_NEEDED, "renew the credentials"),
+        ("RequestLimitExceeded: Request limit exceeded", "RequestLimitExceeded", ExitCode.ERROR, "AWS throttles"),
+        ("InternalError: An internal error has occurred", "InternalError", ExitCode.ERROR, "a fault of its own"),
+        ("InsufficientInstanceCapacity: none here", "InsufficientInstanceCapacity", ExitCode.ERROR, "mend what is named above"),
+        ("InvalidSubnet.Conflict: no", "", ExitCode.ERROR, "mend what is named above"),
+    ],
+)
+def test_the_cloud_s_own_word_is_kept(detail: str, code: str, exit_code: ExitCode, told: str) -> None:
+    """F24, F41, F42: what the provider was refused is known by the cloud's code, not by the sentence around it."""
+    error = failure(make_ended(Diagnostic("error", f"Error launching source instance: {detail}\n\tstatus code: 400, request id: 0")))
+    assert isinstance(error, RunFailed)
+    assert (error.code, error.exit_code) == (code, exit_code)
+    assert told in error.next
+
+
+def test_a_warning_is_no_refusal_of_the_cloud() -> None:
+    error = failure(make_ended(Diagnostic("warning", "Throttling may come"), Diagnostic("error", "one")))
+    assert isinstance(error, RunFailed)
+    assert error.code == ""
+
+
+def test_what_was_ended_in_the_midst_of_its_work_was_not_only_refused() -> None:
+    """F24: only an apply that ended by itself is tried again."""
+    refused = Diagnostic("error", "Error launching source instance: InsufficientInstanceCapacity: none")
+    error = failure(make_ended(refused, late=True))
+    assert isinstance(error, RunFailed)
+    assert error.code == ""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from immtf.adapters.terraform.hcl import local_sources, provider_aliases
+from immtf.adapters.terraform.hcl import local_sources, provider_aliases, sensitive_variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,3 +70,31 @@ def test_json_syntax(tmp_path: Path) -> None:
 def test_an_empty_directory(tmp_path: Path) -> None:
     assert provider_aliases(tmp_path, "aws") == ()
     assert local_sources(tmp_path) == frozenset()
+
+
+def test_sensitive_variables(tmp_path: Path) -> None:
+    """F49: only those that say so themselves, in both of HCL's syntaxes."""
+    (tmp_path / "a.tf").write_text(
+        """
+variable "one" { sensitive = true }
+variable "two" {
+  type      = string
+  # sensitive = true
+  sensitive = false
+}
+variable three {
+  type = string
+  validation {
+    condition     = length(var.three) > 1
+    error_message = "sensitive = true"
+  }
+  sensitive   = true
+}
+output "four" {
+  value     = 1
+  sensitive = true
+}
+"""
+    )
+    (tmp_path / "b.tf.json").write_text(json.dumps({"variable": {"five": {"sensitive": True}, "six": {}, "seven": [{"sensitive": True}]}}))
+    assert sensitive_variables(tmp_path) == {"one", "three", "five", "seven"}

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -75,3 +77,21 @@ def test_an_empty_state_is_mended_from_a_copy_that_can_be_read(tmp_path: Path) -
     assert serial(state) == 4
     assert stat.S_IMODE(state.stat().st_mode) == 0o600
     assert not mend_empty(state)
+
+
+def test_an_empty_state_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
+    """F8, F10: in another checkout a first apply is at work; to put a copy back would take its state away."""
+    state = tmp_path / "s.tfstate"
+    state.write_bytes(b"")
+    copy_of(state).write_text('{"serial": 4}')
+    holds = (
+        "import fcntl, sys\nfile = open(sys.argv[1], 'r+b')\nfcntl.lockf(file, fcntl.LOCK_EX)\nprint('held', flush=True)\nsys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", holds, str(state)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        assert not mend_empty(state)
+        assert state.read_bytes() == b""
+        assert holder.stdin is not None
+        holder.stdin.close()
+    assert mend_empty(state), "its holder is gone and left it so"

@@ -12,12 +12,12 @@ from immtf.lab.guest.boot import BootInvalid, Mount, ServiceSpec, filled_in, rea
 def test_a_boot_file_as_images_have_it() -> None:
     text = json.dumps(
         {
-            "mounts": [{"device": "/dev/xvdf", "path": "/var/lib/consul/"}],
+            "mounts": [{"device": "/dev/xvdf", "path": "/var/lib/consul/", "check_s": 3}],
             "services": [{"name": "consul", "after": ["/var/lib/consul"], "command": ["consul", "agent"], "stop_grace_s": 9}],
         }
     )
     plan = read_boot(text)
-    assert plan.mounts == (Mount("/dev/xvdf", "/var/lib/consul"),)
+    assert plan.mounts == (Mount("/dev/xvdf", "/var/lib/consul", 3.0),)
     assert plan.services == (ServiceSpec("consul", ("consul", "agent"), ("/var/lib/consul",), 9.0),)
 
 

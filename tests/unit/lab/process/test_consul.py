@@ -21,6 +21,7 @@ def test_a_server_keeps_what_was_written_when_its_node_is_made_anew(tmp_path: Pa
         for instance_id in ("i-1", "i-2"):
             bench.runtime.boot(make_spec(instance_id))
             bench.runtime.attach("vol-1", instance_id, "/dev/xvdf")
+            bench.mounted("vol-1", instance_id)
             written = consul + f"kv put {instance_id} kept"
             eventually(lambda: bench.runtime.execute(instance_id, written, timeout_s=5).exit_code == 0, 30)  # noqa: B023 - called at once
             if instance_id == "i-1":

@@ -32,6 +32,27 @@ def plug_in(home: Home) -> Path:
     return volume
 
 
+def first_boot(home: Home, serial: str = "vol0abc") -> Path:
+    """Give a first-boot mark."""
+    mark = home.root / "run/immtf/first-boot" / serial
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    return mark
+
+
+def make_mounts(home: Home) -> Mounts:
+    """Return the mounts of a boot in which the volume may be formatted."""
+    mounts = Mounts(home, [DATA])
+    first_boot(home)
+    return mounts
+
+
+def word(home: Home) -> str:
+    """Return the image's word for the volume."""
+    said = home.root / "run/immtf/volume-vol0abc.status"
+    return said.read_text() if said.exists() else ""
+
+
 def names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
@@ -56,7 +77,7 @@ def test_a_mount_covers_what_the_image_has_there_and_gives_it_back(home: Home) -
     (home.root / "data").mkdir()
     (home.root / "data/of-the-image").touch()
     volume = plug_in(home)
-    mounts = Mounts(home, [DATA])
+    mounts = make_mounts(home)
     row = mounts.mount(DATA)
     assert row is not None
     assert (row.path, row.device, row.node, row.volume_id) == ("/data", "/dev/xvdf", "/dev/nvme1n1", "vol-0abc")
@@ -69,11 +90,11 @@ def test_a_mount_covers_what_the_image_has_there_and_gives_it_back(home: Home) -
 
 
 def test_a_filesystem_is_made_once(home: Home) -> None:
-    """F21."""
+    """F21: neither a further boot nor a further mark makes it anew."""
     plug_in(home)
     identities = set()
     for _ in range(3):
-        mounts = Mounts(home, [DATA])
+        mounts = make_mounts(home)
         row = mounts.mount(DATA)
         assert row is not None
         identities.add(row.uuid)
@@ -81,11 +102,64 @@ def test_a_filesystem_is_made_once(home: Home) -> None:
     assert len(identities) == 1
 
 
+def test_a_blank_volume_waits_for_a_mark_that_names_it(home: Home) -> None:
+    """F21: nothing is formatted unless immtf says so, and names the very volume."""
+    volume = plug_in(home)
+    mounts = Mounts(home, [DATA])
+    other = first_boot(home, "vol0abd")
+    for _ in range(2):
+        with pytest.raises(MountFailed, match="waits for a first-boot mark"):
+            mounts.mount(DATA)
+    assert names(volume).count("superblock.json") == 0
+    assert word(home) == "blank\n"
+    mark = first_boot(home)
+    assert mounts.mount(DATA) is not None
+    assert (mark.exists(), other.exists(), word(home)) == (False, True, "")
+
+
+def test_marks_and_words_are_gone_with_the_boot(home: Home) -> None:
+    plug_in(home)
+    with pytest.raises(MountFailed):
+        Mounts(home, [DATA]).mount(DATA)
+    first_boot(home)
+    again = Mounts(home, [DATA])
+    assert word(home) == ""
+    with pytest.raises(MountFailed):
+        again.mount(DATA)
+
+
+def test_the_word_goes_with_the_device(home: Home) -> None:
+    volume = plug_in(home)
+    mounts = Mounts(home, [DATA])
+    with pytest.raises(MountFailed):
+        mounts.mount(DATA)
+    volume.rename(home.path / "away")
+    assert mounts.mount(DATA) is None
+    assert word(home) == ""
+
+
+def test_a_filesystem_is_checked_before_it_is_mounted(home: Home) -> None:
+    """F22: it says so meanwhile; one that was just made needs no check."""
+    plug_in(home)
+    slow = Mount("/dev/sdf", "/data", check_s=20)
+    mounts = Mounts(home, [slow])
+    first_boot(home)
+    assert mounts.mount(slow, 5.0) is not None
+    mounts.unmount_all()
+    mounts = Mounts(home, [slow])
+    for now in (100.0, 110.0):
+        with pytest.raises(MountFailed, match="being checked"):
+            mounts.mount(slow, now)
+        assert word(home) == "recovering\n"
+    assert mounts.mount(slow, 120.0) is not None
+    assert word(home) == ""
+
+
 @pytest.mark.parametrize("damage", ["superblock gone", "superblock broken", "content gone"])
 def test_what_was_formatted_is_never_formatted_again(home: Home, damage: str) -> None:
     """F21: a volume that can't be read is not a blank one."""
     volume = plug_in(home)
-    mounts = Mounts(home, [DATA])
+    mounts = make_mounts(home)
     mounts.mount(DATA)
     (home.root / "data/kept").touch()
     mounts.unmount_all()
@@ -96,23 +170,24 @@ def test_what_was_formatted_is_never_formatted_again(home: Home, damage: str) ->
     else:
         (volume / "fs").rename(volume / "elsewhere")
     with pytest.raises(MountFailed):
-        Mounts(home, [DATA]).mount(DATA)
+        make_mounts(home).mount(DATA)
     assert not is_locked(volume)
+    assert word(home) == "", "what can't be read is not called blank"
 
 
 def test_a_lock_that_someone_holds_is_waited_for(home: Home) -> None:
     volume = plug_in(home)
     with (volume / "lock").open("rb+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert Mounts(home, [DATA]).mount(DATA) is None
-    assert Mounts(home, [DATA]).mount(DATA) is not None
+        assert make_mounts(home).mount(DATA) is None
+    assert make_mounts(home).mount(DATA) is not None
 
 
 def test_what_a_killed_guest_left_is_taken_away(home: Home) -> None:
     (home.root / "data").mkdir()
     (home.root / "data/of-the-image").touch()
     volume = plug_in(home)
-    left = Mounts(home, [DATA])
+    left = make_mounts(home)
     left.mount(DATA)
     volume.rename(home.path / "away")
     assert left.lost() == ["/data"]
@@ -127,7 +202,7 @@ class TestShims:
     @pytest.fixture
     def mounted(self, home: Home) -> Home:
         plug_in(home)
-        mounts = Mounts(home, [DATA])
+        mounts = make_mounts(home)
         mounts.mount(DATA)
         write_json(home.status, {"mounts": mounts.table(), "pid": 1})
         mounts.unmount_all()

@@ -19,7 +19,7 @@ clusters:
     nodes: module.net.module.server
     strategy: swap
     max_unavailable: 2
-    volumes: { data: { mount: /var/lib//consul/ }, wal: { mount: /wal } }
+    volumes: { data: { mount: /var/lib//consul/ }, wal: { mount: /wal, snapshot: { keep: 3 } } }
     gates:
       - mounted
       - consul: { expect: 5, port: 8501, scheme: https, token_env: TOKEN, max_lag: 0, passes: 1, interval: 500ms, deadline: 1h30m }
@@ -54,7 +54,7 @@ def test_a_whole_file_becomes_a_whole_block(tmp_path: Path) -> None:
                 nodes="module.net.module.server",
                 strategy="swap",
                 max_unavailable=2,
-                volumes={"data": VolumeSpec("data", "/var/lib/consul"), "wal": VolumeSpec("wal", "/wal")},
+                volumes={"data": VolumeSpec("data", "/var/lib/consul"), "wal": VolumeSpec("wal", "/wal", 3)},
                 gates=(
                     MountedGate(),
                     ConsulGate(

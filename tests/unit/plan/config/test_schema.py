@@ -65,7 +65,7 @@ def test_the_file_of_the_design_is_accepted_and_slips_are_not() -> None:
 
 NAMES = st.sampled_from(["a", "consul", "a-b_c", "x1", "A", ""])
 TIMES = st.sampled_from(["1s", "500ms", "1m30s", "1.5h", "90", "0s"])
-PACE = {"passes": st.integers(0, 5), "interval": TIMES, "deadline": TIMES, "timeout": TIMES, "name": NAMES}
+PACE = {"passes": st.integers(0, 5), "interval": TIMES, "deadline": TIMES, "timeout": TIMES, "healthy_for": TIMES, "name": NAMES}
 SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "mounted": st.fixed_dictionaries({}, optional=PACE),
     "consul": st.fixed_dictionaries(
@@ -95,7 +95,14 @@ CLUSTERS = st.fixed_dictionaries(
     optional={
         "strategy": st.sampled_from(["replace", "swap"]),
         "max_unavailable": st.integers(0, 2),
-        "volumes": st.dictionaries(NAMES, st.fixed_dictionaries({"mount": st.sampled_from(["/a", "//b", "/c/", "/"])}), max_size=2),
+        "volumes": st.dictionaries(
+            NAMES,
+            st.fixed_dictionaries(
+                {"mount": st.sampled_from(["/a", "//b", "/c/", "/", "/d e", "/f\\g"])},
+                optional={"snapshot": st.sampled_from([{"keep": 1}, {"keep": 0}, {}, True, None])},
+            ),
+            max_size=2,
+        ),
     },
 )
 VERSIONS = st.sampled_from(["1.1.0", " 1.0", "v2", "1.0.0-rc1", "x"])
@@ -139,7 +146,8 @@ def test_the_files_defaults_are_the_models(kind: str, settings: dict[str, Any], 
 
 def test_every_mapping_of_the_file_knows_its_keys() -> None:
     assert keys_at(()) == list(BlockFile.model_fields)
-    assert keys_at(("clusters", "x", "volumes", "y")) == ["mount"]
+    assert keys_at(("clusters", "x", "volumes", "y")) == ["mount", "snapshot"]
+    assert keys_at(("clusters", "x", "volumes", "y", "snapshot")) == ["keep"]
     assert keys_at(("lab",)) == ["images", "network"]
     assert "expect" in keys_at(("clusters", "x", "gates", 0, "consul"))
     assert keys_at(("requires",)) == keys_at(("clusters",)) == keys_at(("clusters", "x", "gates", 0)) == []

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from immtf.adapters.lease import held_lease
-from immtf.errors import ExitCode, ImmtfError, LeaseHeld
+from immtf.adapters.lease import held_lease, holder_of, lease_file
+from immtf.errors import ExitCode, ImmtfError, LeaseHeld, LeaseLost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,3 +96,43 @@ def test_a_place_that_can_not_be_written_says_so(tmp_path: Path) -> None:
         pass
     assert caught.value.where == str(blocked / "lease")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_lock_whose_file_was_removed_is_lost(tmp_path: Path) -> None:
+    """F12: a clean-up of the directory lets the next run lock a file of its own."""
+    path = tmp_path / "lease"
+    with held_lease(path, MINE) as lease:
+        lease.confirm()
+        path.unlink()
+        with pytest.raises(LeaseLost, match="its file was removed") as caught:
+            lease.confirm()
+        assert caught.value.exit_code == ExitCode.LEASE_LOST
+        with held_lease(path, {"run": "another"}), pytest.raises(LeaseLost):
+            lease.confirm()
+
+
+def test_who_holds_it_can_be_asked_without_taking_it(tmp_path: Path) -> None:
+    path = tmp_path / "lease"
+    assert holder_of(path) is None
+    with holder(path):
+        assert holder_of(path) == {"run": "20260102-030405-9f3a", "command": "upgrade"}
+        path.write_bytes(b"[]")
+        assert holder_of(path) == {}
+    assert holder_of(path) is None, "what a dead one wrote says nothing"
+    with held_lease(path, MINE):
+        pass
+
+
+def test_the_file_is_the_same_from_everywhere(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    leases = "immtf/leases/consul-1"
+    assert lease_file("consul-1", root, {"XDG_STATE_HOME": "/state", "HOME": "/home/eve"}).as_posix() == f"/state/{leases}"
+    assert lease_file("consul-1", root, {"XDG_STATE_HOME": "here", "HOME": "/home/eve"}).as_posix() == f"/home/eve/.local/state/{leases}"
+
+
+@pytest.mark.parametrize("environment", [{}, {"HOME": ""}, {"HOME": "relative"}])
+def test_without_a_home_it_is_in_the_root_module(tmp_path: Path, environment: dict[str, str]) -> None:
+    path = lease_file("consul-1", tmp_path, environment)
+    assert path == tmp_path.resolve() / ".terraform" / "immtf-lease"
+    with held_lease(path, MINE):
+        pass

@@ -1,0 +1,115 @@
+"""How a run comes to its leases, keeps them and gives them back.
+
+On this machine the lease is taken before anything else. Beside a remote state it is taken when Terraform has been initialised: only
+then it is known for sure where the state is, and init changes nothing in the world.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from immtf.adapters.lease.backend import read_backend
+from immtf.adapters.lease.s3 import S3Lease, awake_and_asleep
+from immtf.adapters.lease.store import NO_CONDITIONS, s3_store
+from immtf.adapters.lease.taking import Taker
+from immtf.errors import CloudFailed, ImmtfError
+from immtf.model.events import Noted
+from immtf.model.lease import Holder, LeaseRecord
+from immtf.plan.lease import DEFAULT_TTL_S
+from immtf.run.gates import check_cancel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from immtf.adapters.lease.backend import S3Place
+    from immtf.adapters.lease.local import LocalLease
+    from immtf.adapters.lease.store import S3Store
+    from immtf.app.session import Session
+
+PARTS = 12  # of a time-to-live: the time a single call to the store may wait
+SHORTEST_WAIT_S = 1.0
+
+
+@dataclass
+class Leases:
+    """The leases of one run: on this machine, and beside the state where that is in S3. `ttl_s` is the latter's time-to-live."""
+
+    holder: Holder
+    local: LocalLease
+    ttl_s: float = DEFAULT_TTL_S
+    remote: S3Lease | None = None
+    looked: bool = False
+
+    def confirm(self) -> None:
+        """Make sure that every lease is this run's still. Raises `LeaseLost`."""
+        self.local.confirm()
+        if self.remote is not None:
+            self.remote.confirm()
+
+    def complete(self, session: Session, root: Path) -> None:
+        """Take the lease beside the state of an initialised root module, once a run. Raises as `take_remote`."""
+        if not self.looked:
+            self.remote = take_remote(session, root, self.holder, self.ttl_s)
+            self.looked = True
+
+    def release(self) -> None:
+        """Give back what is beside the state; the one on this machine ends with its holder's block. May be repeated."""
+        if self.remote is not None:
+            self.remote.release()
+
+
+def make_holder(run: str, command: str, since: str, environment: Mapping[str, str]) -> Holder:
+    """Return who this process is to others that want its lease."""
+    user = environment.get("USER") or environment.get("LOGNAME") or f"uid {os.getuid()}"
+    return Holder(run=run, who=f"{user}@{platform.node() or 'unknown'}", command=command, pid=os.getpid(), since=since)
+
+
+def take_remote(session: Session, root: Path, holder: Holder, ttl_s: float) -> S3Lease | None:
+    """Take the lease beside the state of an initialised root module, and have it renewed from now on.
+
+    None where the state is no object in S3: then the lease on this machine is all there is, which is told where the state isn't here.
+    Raises `LeaseHeld`, `Interrupted`, or `CloudFailed`.
+    """
+    backend = read_backend(root, session.target.process)
+    if backend.s3 is None:
+        if backend.kind != "local":
+            session.tell(Noted("warning", _only_here(f"the state is in a {backend.kind} backend")))
+        return None
+    store = store_for(session, backend.s3, backend.s3.lease, ttl_s)
+    mine = LeaseRecord(holder=holder, token=secrets.token_hex(16), ttl_s=ttl_s)
+    taker = Taker(store, mine, session.clock, awake_and_asleep, session.tell, lambda: check_cancel(session.patience, str(store)))
+    try:
+        taken = taker.take()
+    except CloudFailed as error:
+        if error.code in NO_CONDITIONS:
+            session.tell(Noted("warning", _only_here(f"{store}: this store makes no conditional writes")))
+            return None
+        raise _explained(error, str(store)) from error
+    lease = S3Lease(store, taken, tell=session.tell)
+    lease.start()
+    return lease
+
+
+def store_for(session: Session, place: S3Place, key: str, ttl_s: float) -> S3Store:
+    """Return the store of an object beside the state, with waits that fit a lease of this time-to-live."""
+    return s3_store(place, key, session.aws, session.target.process, timeout_s=max(SHORTEST_WAIT_S, ttl_s / PARTS))
+
+
+def _only_here(why: str) -> str:
+    return f"{why}: the lease keeps out other runs on this machine only, Terraform's own lock those elsewhere"
+
+
+def _explained(error: CloudFailed, where: str) -> ImmtfError:
+    if error.code not in {"AccessDenied", "403"}:
+        return error
+    return CloudFailed(
+        f"the lease can't be kept beside the state: {error.what}",
+        code=error.code,
+        where=where,
+        next="allow s3:GetObject and s3:PutObject on this object too, as for the state",
+    )

@@ -1,0 +1,66 @@
+"""What no reader, journal or report may show: the texts that a run knows to be secret.
+
+They come from three places: environment variables that are secret by their name, variables that the configuration declares
+`sensitive` (from `--var`, `--var-file` or `TF_VAR_…`), and the tokens that gates name. A text is masked in every form in which it could
+be written: as it is, quoted for a shell, escaped in JSON or in a URL.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from immtf.model.block import ConsulGate
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from immtf.model.block import Block
+
+BY_NAME = re.compile(r"(?:^|_)(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|SECRET_ACCESS_KEY|ACCESS_KEY_SECRET|API_KEY|PRIVATE_KEY)$")
+SHORTEST = 6  # shorter ones would mask words
+VARIABLE = "TF_VAR_"
+
+
+def secret_texts(block: Block, process: Mapping[str, str], variables: Mapping[str, Any], sensitive: Collection[str]) -> list[str]:
+    """Return the texts to be masked, the longest first.
+
+    `process` is the environment, `variables` are the user's own Terraform variables, `sensitive` the names of those that the
+    configuration declares so.
+    """
+    gates = [gate for cluster in block.clusters.values() for gate in cluster.gates]
+    named = {gate.token_env for gate in gates if isinstance(gate, ConsulGate) and gate.token_env}
+    found = {value for name, value in process.items() if name in named or BY_NAME.search(name.upper())}
+    for name in sensitive:
+        found.update(_leaves(variables.get(name)))
+        found.update(_leaves(_read(process.get(f"{VARIABLE}{name}", ""))))
+        found.add(process.get(f"{VARIABLE}{name}", ""))
+    forms = {form for text in found if len(text) >= SHORTEST for form in _forms(text)}
+    return sorted(forms, key=lambda text: (-len(text), text))
+
+
+def _forms(text: str) -> set[str]:
+    return {text, shlex.quote(text), json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], quote(text, safe="")}
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    """Give every text in a value, however deep; a number is a text too, `true` and nothing are none."""
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _leaves(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(item)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
+
+
+def _read(text: str) -> Any:
+    """Read what Terraform would take for a list or an object; HCL's own syntax is left as it is."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

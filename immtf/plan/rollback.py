@@ -1,0 +1,96 @@
+"""The way back of one node: to which image, whether its data can be read there, and whether a machine may go it alone.
+
+A rollback is a replacement like any other: the same plan judge, the same gates, the same proofs. What is decided here comes on top.
+The cluster has to be well but for this node, because going back takes a node away as going on does. And the data: an old image may
+not read what a new one has written, so images carry the tag `immtf:data-format`; only equal formats go back. Where a node's data are
+doubtful (a mark that is gone or contradicts), nothing is rolled over them: that is for a person.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from immtf.errors import UsageError
+from immtf.model.snapshot import ChangeKind, NodeChange
+from immtf.plan.custody import judge_image
+from immtf.plan.image import previous
+from immtf.plan.judge import Refusal
+from immtf.plan.upgrade import is_away, is_sick
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from immtf.model.names import NodeId
+    from immtf.model.snapshot import NodeNow, Snapshot
+    from immtf.model.verdict import Verdict
+    from immtf.plan.image import Image
+
+FORMAT_TAG = "immtf:data-format"
+
+
+def image_before(node: NodeId, runs: Mapping[NodeId, str], known: Collection[Image], family: str) -> str:
+    """Return the id of the image that a node goes back to where none is named.
+
+    It is the one that all other nodes of the cluster run, where it isn't the node's own; else the highest lower version of the
+    family. `runs` has each node's image id, "" where it has no instance. Raises `UsageError` where the node's own version is not
+    known, `VersionsUnresolved` where there is none below it.
+    """
+    own = runs.get(node, "")
+    others = {image for other, image in runs.items() if other != node and other.cluster == node.cluster}
+    if len(others) == 1 and others.isdisjoint({"", own}):
+        return others.pop()
+    version = next((image.version for image in known if image.image_id == own), "")
+    if not version:
+        what = f"the version of its image ({own}) is not known" if own else "it has no instance, and the others don't agree on an image"
+        raise UsageError(f"which image was before is not known: {what}", where=str(node), next="say it with --image ID|VERSION")
+    return previous(known, family, version).image_id
+
+
+def judge_format(node: NodeId, ran: Image | None, to: Image | None) -> tuple[list[Refusal], str]:
+    """Judge by the images' tags whether the old image can read the node's data; return the refusals, and a note where nobody told.
+
+    `ran` is the image that the node ran or was to run, None where it can't be seen any more. A format told by one of the two only
+    differs: what is not known is not taken for equal.
+    """
+    present, wanted = _format(ran), _format(to)
+    if present != wanted:
+        told = [f"the format {text}" if text else "a format that it does not tell" for text in (present, wanted)]
+        what = f"ran or was to run an image with {told[0]}, and the image to go back to has {told[1]} (tag {FORMAT_TAG})"
+        mend = "go on to a mended image of the same format, or restore the data from a backup that the old image can read"
+        return [Refusal("data-format", (str(node),), what, mend)], ""
+    return [], "" if present else f"neither image tells its data's format (tag {FORMAT_TAG}): taken for the same"
+
+
+def _format(image: Image | None) -> str:
+    return image.tags.get(FORMAT_TAG, "").strip() if image else ""
+
+
+def judge_others(snapshot: Snapshot, node: NodeId) -> list[Refusal]:
+    """Refuse to take a node back while another one of its cluster is away or sick; the node itself isn't counted."""
+    there = NodeChange(ChangeKind.NONE)
+    others = sorted(other for other in snapshot.nodes if other.cluster == node.cluster and other != node)
+    unwell = [str(other) for other in others if is_away(snapshot.nodes[other], there) or is_sick(other, snapshot)]
+    mend = "mend these first: `immtf status` shows what they lack"
+    return [Refusal("spare", tuple(unwell), "not well, and a rollback takes one more node away", mend)] if unwell else []
+
+
+def doubts(now: NodeNow, wanted: str, custody: Verdict) -> str:
+    """Say why a failed node is for a person, whatever image it gets: what its volumes or its instance say contradicts; "" if nothing does.
+
+    `custody` is what its volumes say now, `wanted` the image that it was given. A node that can't be asked contradicts nothing: its
+    volumes are proven on the old image all the same.
+    """
+    verdicts = [custody, judge_image(now, wanted)]
+    return "; ".join(verdict.reason for verdict in verdicts if verdict.final)
+
+
+def was_replaced(before: NodeNow, now: NodeNow) -> bool:
+    """Return whether the instance that a node had is gone from it: another stands in its place, or none, or it has come to its end."""
+    if before.instance is None or now.instance is None or not now.alive:
+        return before.instance is not None
+    return now.instance.instance_id != before.instance.instance_id
+
+
+def image_of(now: NodeNow) -> str:
+    """Return the id of the image that a node's instance is made from; "" where it has none."""
+    return now.instance.image_id if now.instance else ""

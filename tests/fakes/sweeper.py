@@ -1,0 +1,59 @@
+"""The sweeper's port over the simulation: everything in it carries one environment's tags, but for what a test tags otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from immtf.errors import CloudFailed
+from immtf.model.cloud import Stray
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tests.fakes.simulation import SimWorld
+
+
+@dataclass
+class FakeSweeper:
+    """Satisfies `immtf.run.ports.Sweeper`. `tags` are those of all that is not in `otherwise`, by id."""
+
+    sim: SimWorld
+    tags: Mapping[str, str]
+    otherwise: dict[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def instances(self, tags: Mapping[str, str]) -> Sequence[Stray]:
+        assert tags, "without tags this would be every instance there is"
+        there = {key: item.state for key, item in self.sim.instances.items() if item.state != "terminated"}
+        return self.sim.calls.do("sweeper.instances", lambda: self._tagged(there, tags))
+
+    def volumes(self, tags: Mapping[str, str]) -> Sequence[Stray]:
+        assert tags, "without tags this would be every volume there is"
+        there = {key: "in-use" if item.owner else "available" for key, item in self.sim.volumes.items()}
+        return self.sim.calls.do("sweeper.volumes", lambda: self._tagged(there, tags))
+
+    def terminate(self, instance_id: str) -> None:
+        self.sim.calls.do("sweeper.terminate", lambda: self._terminate(instance_id))
+
+    def delete(self, volume_id: str) -> None:
+        self.sim.calls.do("sweeper.delete", lambda: self._delete(volume_id))
+
+    def _tagged(self, there: Mapping[str, str], tags: Mapping[str, str]) -> list[Stray]:
+        found = [Stray(key, state, dict(self.otherwise.get(key, self.tags))) for key, state in there.items()]
+        return [item for item in found if tags.items() <= item.tags.items()]
+
+    def _terminate(self, instance_id: str) -> None:
+        """Terminate; asked again of one that is gone, EC2 answers as if it were the first time."""
+        item = self.sim.instances.get(instance_id)
+        if item is None:
+            raise CloudFailed(f"the instance {instance_id} does not exist", code="InvalidInstanceID.NotFound")
+        if item.live:
+            self.sim.terminate(item)
+
+    def _delete(self, volume_id: str) -> None:
+        volume = self.sim.volumes.get(volume_id)
+        if volume is None:
+            raise CloudFailed(f"the volume {volume_id} does not exist", code="InvalidVolume.NotFound")
+        if volume.owner:
+            raise CloudFailed(f"{volume_id} is attached to {volume.owner}", code="VolumeInUse")
+        self.sim.delete(volume_id)

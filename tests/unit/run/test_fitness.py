@@ -1,0 +1,74 @@
+"""Images that can't be run: seen for every node before the first is touched."""
+
+from __future__ import annotations
+
+import pytest
+
+from immtf.errors import CloudFailed, PlanRefused
+from immtf.model.events import CheckOverridden
+from immtf.plan.checks import Overrides
+from immtf.plan.image import Image
+from immtf.run.lifecycle import create
+from tests.fakes.calls import Fault
+from tests.fakes.simulation import NEW
+from tests.fakes.world import make_empty, make_scene
+
+CHANGING = {"cloud.stop", "cloud.detach", "terraform.apply", "guest.mark"}
+UNFIT = {
+    "image-missing": None,
+    "image-architecture": Image(NEW, "consul", "1.1.0", "", architecture="arm64"),
+    "image-root": Image(NEW, "consul", "1.1.0", "", root="instance-store"),
+}
+
+
+@pytest.mark.parametrize("check", UNFIT)
+def test_an_image_that_can_not_be_run_is_refused_before_any_node_is_touched(check: str) -> None:
+    """F26."""
+    scene = make_scene(3)
+    scene.sim.shown[NEW] = UNFIT[check]
+    with pytest.raises(PlanRefused, match=rf'\[{check}\] .*server\["a"\].*server\["b"\].*server\["c"\]'):
+        scene.upgrade()
+    assert not CHANGING & set(scene.sim.calls.log)
+
+
+def test_an_image_that_is_not_ready_is_refused() -> None:
+    """F26."""
+    scene = make_scene(3)
+    scene.sim.shown[NEW] = Image(NEW, "consul", "1.1.0", "", state="pending")
+    with pytest.raises(PlanRefused, match="which is pending"):
+        scene.plan()
+
+
+def test_an_image_that_can_not_be_asked_for_is_not_taken_for_good() -> None:
+    """F26, F42: what could not be read is neither there nor missing."""
+    scene = make_scene(3)
+    scene.sim.calls.faults = [Fault(CloudFailed("Rate exceeded", code="RequestLimitExceeded"), "cloud.image")]
+    with pytest.raises(CloudFailed):
+        scene.upgrade()
+    assert not CHANGING & set(scene.sim.calls.log)
+
+
+def test_another_architecture_may_be_meant() -> None:
+    """F26: the instance type may change with the image."""
+    scene = make_scene(3)
+    scene.sim.shown[NEW] = UNFIT["image-architecture"]
+    scene.overrides = Overrides({"image-architecture": "the instances become arm64 ones"})
+    scene.upgrade()
+    assert scene.faults() == []
+    assert [event.check for event in scene.events if isinstance(event, CheckOverridden)] == ["image-architecture"]
+
+
+def test_each_image_is_asked_for_once() -> None:
+    scene = make_scene(3)
+    scene.upgrade()
+    assert scene.sim.calls.count("cloud.image") == 1
+
+
+def test_create_looks_at_its_image_first() -> None:
+    """F26."""
+    scene = make_empty(3)
+    scene.sim.shown[NEW] = None
+    executor = scene.executor()
+    with pytest.raises(PlanRefused, match="image-missing"):
+        create(executor.world, executor.patience, executor.ledger)
+    assert "terraform.apply" not in scene.sim.calls.log
