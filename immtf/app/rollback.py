@@ -62,7 +62,7 @@ def after_failure(session: Session, executor: Executor, failure: ImmtfError) -> 
     elif automatic and way.image_id and not session.signals.is_set():
         failure.what += f"; {_go(session, way)}"
     elif not session.again.startswith("immtf test-") and not isinstance(failure, NoRoom):  # a test's environment is gone afterwards
-        back = f"put {way.node} back on the image before: `immtf rollback --node {way.node}`"
+        back = f"put {way.node} back on the image before: {_command(way)}"
         failure.next = f"{failure.next}; or {back}" if failure.next else back
 
 
@@ -75,13 +75,18 @@ def _go(session: Session, way: WayBack) -> str:
         world, plan, work = _prepare(session, way.node, choice, way.ran)
         roll_back(Executor(world, session.patience, session.ledger, session.limits), plan, work)
     except Interrupted as error:
-        error.next = f"`immtf rollback --node {way.node}` goes on with the rollback"
+        error.next = f"{_command(way)} goes on with the rollback"
         raise
     except LeaseLost:
         raise
     except ImmtfError as error:
         return f"the rollback of {way.node} to {named} failed as well: {error.what}"
     return f"{way.node} was rolled back to {named} and is healthy"
+
+
+def _command(way: WayBack) -> str:
+    """Return the command that goes this way, also when it was gone half already: with the image, where that is known."""
+    return f"`immtf rollback --node {way.node}{f' --image={way.image_id}' if way.image_id else ''}`"
 
 
 def _asked_for(session: Session, name: str, image: str | None) -> tuple[NodeId, str, str]:

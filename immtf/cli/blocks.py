@@ -48,7 +48,7 @@ def upgrade(**arguments: Any) -> int:
 @click.command()
 @shared(ACCEPT, *ALLOW, LEASE_TTL, MOVE_LIMIT, YES)
 @option("--node", required=True, metavar="NODE", help="The node that goes back, e.g. server/a.")
-@option("--image", metavar="ID|VERSION", help="The image to go back to; without it what the other nodes run, or the version before.")
+@option("--image", metavar="ID|VERSION", help="The image to go back to; without it one that the other nodes run.")
 def rollback(**arguments: Any) -> int:
     """Re-create one node from the image before, keeping its volumes, through the same gates as an upgrade. No other node is touched.
 

@@ -134,8 +134,10 @@ def _mounted(now: NodeNow, place: VolumePlace) -> bool:
 def may_format(
     now: NodeNow, nodes: Iterable[NodeNow], *, made: Collection[NodeId], accepted: Collection[str], snapshotted: Collection[str] | None
 ) -> str:
-    """Say what speaks against a first-boot mark for a node's blank volumes; "" is nothing. `nodes` are all of the block, asked; `snapshotted` the
-    volumes that immtf took snapshots of, None where nobody was asked yet, which speaks against it too.
+    """Say what speaks against a first-boot mark for a node's blank volumes; "" is nothing.
+
+    `nodes` are all of the block, asked; `snapshotted` are the volumes that immtf took snapshots of, None where nobody was asked yet,
+    which speaks against it too.
 
     Nothing does where this very run `made` the node with its volumes, or a person `accepted` it by name. Else the volumes are from an
     earlier run, and a blank one is either still unused, as an interrupted `create` leaves it, or it was emptied. It counts as unused

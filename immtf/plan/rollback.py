@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from immtf.errors import UsageError
+from immtf.errors import UsageError, VersionsUnresolved
 from immtf.model.snapshot import ChangeKind, NodeChange
 from immtf.plan.custody import judge_image
 from immtf.plan.image import previous
@@ -29,21 +29,32 @@ FORMAT_TAG = "immtf:data-format"
 
 
 def image_before(node: NodeId, runs: Mapping[NodeId, str], known: Collection[Image], family: str) -> str:
-    """Return the id of the image that a node goes back to where none is named.
+    """Return the id of the image that a node goes back to where none is named: one that others of its cluster run.
 
-    It is the one that all other nodes of the cluster run, where it isn't the node's own; else the highest lower version of the
-    family. `runs` has each node's image id, "" where it has no instance. Raises `UsageError` where the node's own version is not
-    known, `VersionsUnresolved` where there is none below it.
+    It is what all of them run, where that isn't the node's own; else the highest version among theirs that is below its own. Never
+    another one: a rollback that was killed when its instance had been made is asked for again, and must not go back further. `runs`
+    has each node's image id, "" where it has no instance. Raises `UsageError` with the version below where nothing tells the image.
     """
     own = runs.get(node, "")
     others = {image for other, image in runs.items() if other != node and other.cluster == node.cluster}
     if len(others) == 1 and others.isdisjoint({"", own}):
         return others.pop()
     version = next((image.version for image in known if image.image_id == own), "")
-    if not version:
-        what = f"the version of its image ({own}) is not known" if own else "it has no instance, and the others don't agree on an image"
-        raise UsageError(f"which image was before is not known: {what}", where=str(node), next="say it with --image ID|VERSION")
-    return previous(known, family, version).image_id
+    theirs = _below([image for image in known if image.image_id in others], family, version)
+    if theirs:
+        return theirs.image_id
+    lower = _below(known, family, version)
+    way = f"say it with --image ID|VERSION{f', e.g. --image={lower.version}' if lower else ''}"
+    what = f"no other node runs an image below its own ({version or own or 'it has no instance'})"
+    raise UsageError(f"which image was before is not known: {what}", where=str(node), next=way)
+
+
+def _below(images: Collection[Image], family: str, version: str) -> Image | None:
+    """Return the newest of these images below a version; None where there is none, or the version isn't known."""
+    try:
+        return previous(images, family, version) if version else None
+    except VersionsUnresolved:
+        return None
 
 
 def judge_format(node: NodeId, ran: Image | None, to: Image | None) -> tuple[list[Refusal], str]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from immtf.model.block import Block
     from immtf.model.cloud import ImageChoice
+    from immtf.model.layout import Layout
     from immtf.model.names import NodeId
     from immtf.model.snapshot import Snapshot
     from immtf.model.steps import NodeWork, UpgradePlan
@@ -65,11 +66,16 @@ def prepare(
                 where=f"block {world.block.name}",
                 next="check `nodes:` in immtf.yaml, or make the environment first with `immtf create`",
             )
-        for warning in lint_layout(world.layout):
-            patience.emit(Noted("warning", warning))
+        tell_layout(world.layout, patience)
         patience.refuse([*parts.refusals, *refuse_images(world, snapshot)], f"block {world.block.name}")
         _refuse_unmade(world)
         return make_plan(world.block, snapshot, image, versions, only=only)
+
+
+def tell_layout(layout: Layout, patience: Patience) -> None:
+    """Warn of nodes that are laid out in a way that works until one of them is taken out."""
+    for warning in lint_layout(layout):
+        patience.emit(Noted("warning", warning))
 
 
 def refuse_unbuilt(block: Block) -> None:

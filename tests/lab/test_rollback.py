@@ -43,6 +43,8 @@ def test_a_node_goes_back(rehearsal: Rehearsal) -> None:
     halted = rehearsal.run("upgrade", "--yes").expect(20).one("run_halted")
     canary = halted["where"].removeprefix("server/")
     words = shlex.split(COMMAND.search(halted["next"])[1])  # type: ignore[index]  # a command that isn't there fails the test
+    image = words.pop(5)
+    assert image.startswith("--image=ami-")
     assert words == ["rollback", str(rehearsal.block), "--lab", "--node", f"server/{canary}", f"--home={rehearsal.home}"]
 
     (rehearsal.add_image("1.0.1", GOOD_IMAGE) / "etc/data-format").write_text("0\n")

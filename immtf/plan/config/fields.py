@@ -101,7 +101,9 @@ def _mount(text: str) -> str:
     if not path.is_absolute():
         raise wrong(f"`{text}` is not an absolute path", f"`/{text}`?" if text and text[0].isalnum() else "")
     if re.search(r"[\s\\]", text):
-        raise wrong(f"`{text}` has a blank or a backslash in it, which `findmnt` and `/etc/fstab` write as something else", "rename the place")
+        raise wrong(
+            f"`{text}` has a blank or a backslash in it, which `findmnt` and `/etc/fstab` write as something else", "rename the place"
+        )
     if ".." in path.parts or not text.isprintable() or path == PurePosixPath(path.anchor):
         raise wrong(f"`{text}` can't be the place of a data volume", "name a directory below `/`")
     return text

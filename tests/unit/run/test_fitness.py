@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from immtf.errors import CloudFailed, PlanRefused
-from immtf.model.events import CheckOverridden
+from immtf.model.events import CheckOverridden, Noted
+from immtf.model.layout import Layout
 from immtf.plan.checks import Overrides
 from immtf.plan.image import Image
 from immtf.run.lifecycle import create
+from immtf.run.upgrade import tell_layout
 from tests.fakes.calls import Fault
 from tests.fakes.simulation import NEW
+from tests.fakes.tfplan import Wishes
 from tests.fakes.world import make_empty, make_scene
 
 CHANGING = {"cloud.stop", "cloud.detach", "terraform.apply", "guest.mark"}
@@ -72,3 +77,16 @@ def test_create_looks_at_its_image_first() -> None:
     with pytest.raises(PlanRefused, match="image-missing"):
         create(executor.world, executor.patience, executor.ledger)
     assert "terraform.apply" not in scene.sim.calls.log
+
+
+def test_counted_nodes_are_warned_of_when_a_plan_is_made() -> None:
+    """F38: the lint, whatever else the plan says."""
+    scene = make_scene(3, wishes=Wishes("keyed"))
+    world = scene.world()
+    world.survey()
+    counted = {node: replace(place, targets=("aws_instance.server[0]",)) for node, place in world.layout.nodes.items()}
+    tell_layout(Layout(counted), scene.patience())
+    tell_layout(world.layout, scene.patience())
+    (event,) = scene.events
+    assert isinstance(event, Noted)
+    assert (event.level, "are counted" in event.message) == ("warning", True)

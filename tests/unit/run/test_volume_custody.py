@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from immtf.model.cloud import Volume
-    from immtf.run.executor import Executor
 
 
 def volume_of(scene: Scene, key: str) -> SimVolume:
@@ -180,9 +179,5 @@ def test_whether_a_volume_is_being_changed_need_not_be_known() -> None:
     assert all("is not known: no right to ask" in text for text in warnings(scene))
 
 
-def unattempted(executor: Executor) -> Mapping[str, Volume | None]:
-    return executor._before()
-
-
 def test_between_two_nodes_nothing_is_remembered() -> None:
-    assert unattempted(make_scene(3).executor()) == {}
+    assert make_scene(3).executor()._before() == {}
