@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import pwd
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -65,8 +66,16 @@ class Leases:
 
 def make_holder(run: str, command: str, since: str, environment: Mapping[str, str]) -> Holder:
     """Return who this process is to others that want its lease."""
-    user = environment.get("USER") or environment.get("LOGNAME") or f"uid {os.getuid()}"
+    user = environment.get("USER") or environment.get("LOGNAME") or _account(os.getuid())
     return Holder(run=run, who=f"{user}@{platform.node() or 'unknown'}", command=command, pid=os.getpid(), since=since)
+
+
+def _account(uid: int) -> str:
+    """Return an account's name; in a container there may be none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
 
 
 def take_remote(session: Session, root: Path, holder: Holder, ttl_s: float) -> S3Lease | None:

@@ -9,7 +9,18 @@ from immtf.adapters.consul_kv import ConsulKv
 from immtf.app import upgrade as upgrading
 from immtf.app.closing import Outcome
 from immtf.app.images import choose_image, previous_image
-from immtf.errors import CloudFailed, ExitCode, GateFailed, ImmtfError, PersonNeeded, UsageError, VersionsUnresolved
+from immtf.errors import (
+    CloudFailed,
+    ExitCode,
+    GateFailed,
+    ImmtfError,
+    Interrupted,
+    LeaseLost,
+    PersonNeeded,
+    TerraformFailed,
+    UsageError,
+    VersionsUnresolved,
+)
 from immtf.model.events import Noted
 from immtf.plan.contracts import judge_previous
 from immtf.plan.sweep import sweep_tags
@@ -140,16 +151,35 @@ def _destroy(session: Session, *, failed: bool, interrupted: bool) -> None:
 
 
 def _destroy_swept(session: Session, world: World) -> None:
-    """Destroy what the state has, and take away what bears the environment's tags and is in no state, before it and after it."""
-    target = session.target
-    tags = sweep_tags(session.block.name, target.environment, is_test=target.is_test, generated=target.generated)
-    sweep = Sweep(session.sweeper(), tags, session.patience, world.guard) if tags else None
+    """Destroy what the state has, and take away what bears the environment's tags and is in no state, before it and after it.
+
+    Swept too where the destroy fails: a Terraform that was killed may have left no state to destroy by.
+    """
+    sweep = _sweep(session, world)
     if sweep:
-        kept = {str(row.values.get("id") or "") for row in world.terraform.state().resources}
-        try:
-            sweep.instances(kept)
-        except (CloudFailed, PersonNeeded) as error:  # the destroy may do without
-            session.tell(Noted("warning", f"stray instances are not swept yet: {error.what}"))
-    lifecycle.destroy(world, session.patience)
+        _sweep_first(session, sweep, world)
+    try:
+        lifecycle.destroy(world, session.patience)
+    except (Interrupted, LeaseLost):
+        raise
+    except ImmtfError:
+        if sweep:
+            sweep.everything()
+        raise
     if sweep:
         sweep.everything()
+
+
+def _sweep(session: Session, world: World) -> Sweep | None:
+    """Return the sweep of this environment; None where it may not be swept."""
+    target = session.target
+    tags = sweep_tags(session.block.name, target.environment, is_test=target.is_test, generated=target.generated)
+    return Sweep(session.sweeper(), tags, session.patience, world.guard) if tags else None
+
+
+def _sweep_first(session: Session, sweep: Sweep, world: World) -> None:
+    """Take stray instances out of the destroy's way; where that fails, the destroy may do without."""
+    try:
+        sweep.instances({str(row.values.get("id") or "") for row in world.terraform.state().resources})
+    except (CloudFailed, PersonNeeded, TerraformFailed) as error:
+        session.tell(Noted("warning", f"stray instances are not swept before the destroy: {error.what}"))

@@ -27,7 +27,13 @@ lab.add_command(order)
 @lab.command()
 @NAME
 @HOME
-@option("--delays", variable="IMMTF_LAB_DELAYS", type=click.Choice(["none", "aws"]), default="none", help="How long the lab's cloud takes for what it does.")
+@option(
+    "--delays",
+    variable="IMMTF_LAB_DELAYS",
+    type=click.Choice(["none", "aws"]),
+    default="none",
+    help="How long the lab's cloud takes for what it does.",
+)
 def up(name: str, home: Path, delays: str) -> None:
     """Start the lab, or find it running. What a dead one left is cleared first."""
     from immtf.cli.place import start_lab

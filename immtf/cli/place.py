@@ -37,7 +37,9 @@ def place_for(block: Block, options: Options, *, test: bool, makes: bool, also: 
     `makes`: the command may make an environment. `also` are blocks whose images are wanted too.
     """
     if options.lab and options.environment is not None:
-        raise UsageError("--environment is for AWS; a lab has one environment a block", next="name a lab of its own instead: --lab-name NAME")
+        raise UsageError(
+            "--environment is for AWS; a lab has one environment a block", next="name a lab of its own instead: --lab-name NAME"
+        )
     if options.lab:
         with _lab_for([block, *also], options, test=test) as target:
             yield target

@@ -34,7 +34,7 @@ class Pace:
     interval_s: float = 1.0
     deadline_s: float = 600.0
     timeout_s: float = 5.0
-    healthy_for_s: float = 5.0
+    healthy_for_s: float = 1.0
     name: str = ""
 
     def _id(self, kind: str, subject: str = "") -> str:

@@ -90,6 +90,7 @@ def _mend_node(executor: Executor, finding: Finding, image: ImageChoice | None, 
         raise PersonNeeded(what, where=str(node), next="`immtf plan` shows it, `immtf upgrade` does it")
     mark_before(world, plan.works, patience)
     executor.perform(work, index=1, total=1)
+    executor.ledger.replaced.discard(str(node))  # taken up, not made
 
 
 def _remove_deposed(world: World, patience: Patience, finding: Finding) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from immtf.run.gates import Patience
     from immtf.run.world import World
 
+
 @dataclass(frozen=True, slots=True)
 class WayBack:
     """A failed node: the image it ran before ("" where that isn't known), the one it was given (`ran`), and what forbids to go back."""

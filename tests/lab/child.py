@@ -101,6 +101,13 @@ class Child:
                 os.kill(pid, signal.SIGKILL)
         self._process.wait()
 
+    def kill_terraform(self) -> None:
+        """SIGKILL the Terraform that it started, with its provider, and let it go on itself."""
+        for pid in descendants(self._process.pid):
+            with suppress(ProcessLookupError, FileNotFoundError):
+                if Path(f"/proc/{pid}/comm").read_text().startswith("terraform"):
+                    os.kill(pid, signal.SIGKILL)
+
     def interrupt(self) -> None:
         """Send it one SIGINT, as Ctrl-C does."""
         self._process.send_signal(signal.SIGINT)

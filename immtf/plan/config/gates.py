@@ -46,7 +46,7 @@ class Settings(Closed):
     """After this time the gate has failed and the run stops at a safe point."""
     timeout: Duration = "5s"
     """Time limit of one question, with all its calls."""
-    healthy_for: Duration = "5s"
+    healthy_for: Duration = "1s"
     """How long a node that is just back has to hold the gate without a break, at least: one that flaps never does."""
     name: Maybe[Name] = None
     """Tells two gates of one kind apart; the gate's id is then `kind:name`."""

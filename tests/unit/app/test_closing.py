@@ -34,6 +34,7 @@ CODES = {
     "LabFailed": 1,
     "PlanRefused": 24,
     "GateFailed": 20,
+    "OthersFailed": 20,
     "LeaseHeld": 22,
     "LeaseLost": 23,
     "PersonNeeded": 24,

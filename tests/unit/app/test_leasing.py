@@ -11,7 +11,7 @@ import pytest
 
 from immtf.adapters.lease import held_lease
 from immtf.app.closing import Outcome, run_to_end
-from immtf.app.leasing import Leases, make_holder, take_remote
+from immtf.app.leasing import Leases, _account, make_holder, take_remote
 from immtf.app.unlocking import unlock
 from immtf.errors import CloudFailed, ExitCode, LeaseHeld, LeaseLost
 from immtf.model.events import Noted
@@ -168,6 +168,14 @@ def test_a_bucket_that_refuses_the_lease_says_what_to_allow(tmp_path: Path, s3: 
     with pytest.raises(CloudFailed) as caught:
         take_remote(in_s3(tmp_path, s3), tmp_path, ME, 60.0)
     assert caught.value.code == "InvalidAccessKeyId"
+
+
+def test_who_it_is_is_known_without_the_environment() -> None:
+    holder = make_holder("r1", "upgrade", "then", {})
+    user, _, host = holder.who.partition("@")
+    assert user
+    assert host
+    assert _account(4_000_000_000) == "uid 4000000000"
 
 
 def asked(questions: list[str]) -> Any:

@@ -13,7 +13,7 @@ import pytest
 from immtf.app import rehearsal
 from immtf.app.closing import run_to_end
 from immtf.app.rehearsal import Before
-from immtf.errors import CloudFailed, ExitCode, PersonNeeded, TerraformFailed, UsageError
+from immtf.errors import CloudFailed, ExitCode, Interrupted, PersonNeeded, TerraformFailed, UsageError, VersionsUnresolved
 from immtf.model.block import MountedGate
 from immtf.model.events import Noted, ProbeReported
 from tests.contract.consul_standin import Standin, standin
@@ -257,3 +257,30 @@ def test_a_sweep_that_fails_at_first_does_not_keep_the_destroy_from_its_work(nth
     assert session.scene.sim.state == {}
     notes = [event.message for event in told(session, Noted) if isinstance(event, Noted)]
     assert "the test environment t-0123abcd is left: no" in notes
+
+
+def test_where_the_state_can_not_be_read_the_environment_is_swept_all_the_same() -> None:
+    """F43: a Terraform that is killed in its first apply may leave none; what costs goes, and that the rest is left is told."""
+    session = half_made()
+    sim = session.scene.sim
+    sim.calls.faults.append(Fault(TerraformFailed("the state has 0 bytes"), "terraform.state", nth=3, times=99))
+    assert run(session, lambda: rehearsal.test_create(session, None)) is ExitCode.ERROR
+    assert ({item.state for item in sim.instances.values()}, sim.volumes) == ({"terminated"}, {})
+    notes = [event.message for event in told(session, Noted) if isinstance(event, Noted)]
+    assert "the test environment t-0123abcd is left: the state has 0 bytes" in notes
+
+
+def test_a_second_wish_to_end_ends_the_clean_up_unswept() -> None:
+    session = half_made()
+    session.scene.sim.calls.faults.append(Fault(Interrupted("stopped as asked"), "terraform.plan", nth=2))
+    run(session, lambda: rehearsal.test_create(session, None))
+    assert session.scene.sim.calls.count("sweeper.volumes") == 0
+
+
+def test_a_previous_version_is_compared_with_this_one_before_it_is_taken() -> None:
+    """F45."""
+    block = make_block()
+    assert rehearsal.previous_block(block, replace(block, version="1.0.0")).block == replace(block, version="1.0.0")
+    with pytest.raises(VersionsUnresolved, match=r"1\.0\.0 of block consul lacks the contract of 1\.1\.0: the block is named") as caught:
+        rehearsal.previous_block(block, replace(block, version="1.0.0", name="etcd"))
+    assert caught.value.next.startswith("nothing was created")

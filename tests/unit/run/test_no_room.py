@@ -120,7 +120,7 @@ def test_what_may_have_made_an_instance_is_not_tried_again(error: TerraformFaile
     """F7, F36: the run stops at its first node; the next run looks for what was made, and makes no second one."""
     scene = make_scene(3)
     scene.sim.calls.faults = [Fault(error, "part.create:b", when="after")]
-    with pytest.raises(TerraformFailed, match="InternalError|pending"):
+    with pytest.raises(TerraformFailed, match=r"InternalError|pending"):
         scene.upgrade()
     assert waits(scene) == []
     assert len(scene.sim.live("b")) == 1
