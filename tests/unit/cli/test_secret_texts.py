@@ -47,7 +47,7 @@ def test_the_token_that_a_gate_names() -> None:
 @pytest.mark.parametrize(
     ("value", "texts"),
     [(SECRET, {SECRET}), ({"a": [SECRET, 12345678]}, {SECRET, "12345678"}), (True, set()), (None, set()), ("short", set())],
-    ids=str,
+    ids=["text", "deep", "true", "nothing", "short"],
 )
 def test_sensitive_variables_however_they_are_given(value: Any, texts: set[str]) -> None:
     given = secret_texts(make_block(), {}, {"v": value, "other": "not a secret"}, ("v",))
