@@ -20,7 +20,7 @@ from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 
 from immtf.errors import CloudFailed, CredentialsRefused
-from immtf.plan.faults import UNREACHABLE, Fault, fault_of
+from immtf.plan.faults import LATER, RENEW, UNREACHABLE, Fault, fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,9 +37,6 @@ _CREDENTIALS = (
     botocore.exceptions.SSOError,
 )
 _LOST = (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError)
-_AGAIN = "then run the same command again: it goes on from what it finds"
-_RENEW = f"renew the credentials (a profile's, a role's or those in the environment); {_AGAIN}"
-_LATER = f"wait some minutes; {_AGAIN}"
 
 
 @dataclass
@@ -110,6 +107,25 @@ class Aws:
         self.calls[event_name.removeprefix("before-send.").replace(".", ":", 1)] += 1
 
 
+def tag_filters(tags: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return EC2's filters for what has all these tags. Without any, everything would be found: that is a `ValueError`."""
+    if not tags:
+        raise ValueError("without tags everything there is would be found")
+    return [{"Name": f"tag:{key}", "Values": [value]} for key, value in sorted(tags.items())]
+
+
+def tags_in(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tags in a row of an EC2 answer."""
+    return {tag["Key"]: tag["Value"] for tag in row.get("Tags", ())}
+
+
+def pages(client: Any, operation: str, key: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+    """Give the rows under `key` of every page of an EC2 answer."""
+    with translated("ec2"):
+        for page in client.get_paginator(operation).paginate(**arguments):
+            yield from page[key]
+
+
 @contextmanager
 def translated(where: str) -> Iterator[None]:
     """Raise what boto3 raises as `CloudFailed`, with AWS's own code and, for credentials, what to do."""
@@ -123,7 +139,7 @@ def translated(where: str) -> Iterator[None]:
     except botocore.exceptions.ClientError as error:
         raise _refused(error, where) from error
     except _LOST as error:
-        next_act = f"look at the network; {_LATER}"
+        next_act = f"look at the network; {LATER}"
         raise CloudFailed(f"the API could not be reached: {error}", code=UNREACHABLE, where=where, next=next_act) from error
     except botocore.exceptions.BotoCoreError as error:
         raise CloudFailed(f"the API could not be reached: {error}", where=where, next="look at the network, then run it again") from error
@@ -136,10 +152,10 @@ def _refused(error: botocore.exceptions.ClientError, where: str) -> CloudFailed:
     said = f"{error.operation_name}: {code}: {message}"
     match fault_of(code):
         case Fault.CREDENTIALS:
-            return CredentialsRefused(f"the credentials expired or are not good: {said}", code=code, where=where, next=_RENEW)
+            return CredentialsRefused(f"the credentials expired or are not good: {said}", code=code, where=where, next=RENEW)
         case Fault.THROTTLED:
-            return CloudFailed(f"AWS throttles this account's calls, {tries} times in a row: {said}", code=code, where=where, next=_LATER)
+            return CloudFailed(f"AWS throttles this account's calls, {tries} times in a row: {said}", code=code, where=where, next=LATER)
         case Fault.BROKEN:
-            return CloudFailed(f"AWS has a fault of its own, {tries} times in a row: {said}", code=code, where=where, next=_LATER)
+            return CloudFailed(f"AWS has a fault of its own, {tries} times in a row: {said}", code=code, where=where, next=LATER)
         case _:
             return CloudFailed(said, code=code, where=where)

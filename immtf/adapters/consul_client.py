@@ -43,9 +43,11 @@ class Access:
 
 
 def access(gate: ConsulGate, environment: Mapping[str, str]) -> Access:
-    """Read the environment. Raises `OSError` with a reason where a file of TLS can't be used."""
+    """Read the environment. Raises `OSError` with a reason where the token or a file of TLS can't be used."""
     variable = gate.token_env or TOKEN_VARIABLE
-    token = environment.get(variable, "")
+    token = environment.get(variable, "").strip()  # from a file it comes with its line's end, which no header can hold
+    if not token.isprintable():
+        raise OSError(f"{variable} holds what is no token: it is not one line of text")
     if gate.scheme == "http":
         return Access(token, variable)
     return Access(token, variable, exchange.Trust(_trust(environment), environment.get("CONSUL_TLS_SERVER_NAME", "")))

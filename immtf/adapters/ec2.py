@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from immtf.adapters.aws import translated
+from immtf.adapters.aws import pages, tag_filters, tags_in, translated
 from immtf.model.cloud import Attachment, Instance, Volume, VolumeSnapshot
 from immtf.plan.image import Image
 
@@ -33,8 +33,7 @@ class Ec2:
         return {item.instance_id: item for part in _parts(ids) for item in self._instances([{"Name": "instance-id", "Values": part}])}
 
     def tagged(self, tags: Mapping[str, str]) -> tuple[Instance, ...]:
-        filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in sorted(tags.items())]
-        return tuple(self._instances([*filters, {"Name": "instance-state-name", "Values": ALIVE}]))
+        return tuple(self._instances([*tag_filters(tags), {"Name": "instance-state-name", "Values": ALIVE}]))
 
     def volumes(self, ids: Collection[str]) -> Mapping[str, Volume]:
         found: dict[str, Volume] = {}
@@ -80,8 +79,8 @@ class Ec2:
         return _snapshot(row)
 
     def snapshots(self, tags: Mapping[str, str]) -> tuple[VolumeSnapshot, ...]:
-        filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in sorted(tags.items())]
-        return tuple(_snapshot(row) for row in self._pages("describe_snapshots", "Snapshots", OwnerIds=["self"], Filters=filters))
+        rows = self._pages("describe_snapshots", "Snapshots", OwnerIds=["self"], Filters=tag_filters(tags))
+        return tuple(_snapshot(row) for row in rows)
 
     def delete_snapshot(self, snapshot_id: str) -> None:
         with translated(f"ec2 {snapshot_id}"):
@@ -102,19 +101,13 @@ class Ec2:
                 yield _instance(row)
 
     def _pages(self, operation: str, key: str, **arguments: Any) -> Iterator[dict[str, Any]]:
-        with translated("ec2"):
-            for page in self._client.get_paginator(operation).paginate(**arguments):
-                yield from page[key]
+        return pages(self._client, operation, key, **arguments)
 
 
 def _parts(ids: Collection[str]) -> Iterator[list[str]]:
     ordered = sorted(set(ids))
     for start in range(0, len(ordered), FILTER_VALUES):
         yield ordered[start : start + FILTER_VALUES]
-
-
-def _tags(row: Mapping[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in row.get("Tags", ())}
 
 
 def _instance(row: Mapping[str, Any]) -> Instance:
@@ -124,23 +117,31 @@ def _instance(row: Mapping[str, Any]) -> Instance:
         image_id=row["ImageId"],
         zone=row["Placement"]["AvailabilityZone"],
         address=row.get("PrivateIpAddress", ""),
-        tags=_tags(row),
+        tags=tags_in(row),
         launched=row["LaunchTime"].timestamp(),
         architecture=row.get("Architecture", ""),
     )
 
 
 def _snapshot(row: Mapping[str, Any]) -> VolumeSnapshot:
-    return VolumeSnapshot(row["SnapshotId"], row["VolumeId"], row["State"], row["StartTime"].timestamp(), _tags(row))
+    return VolumeSnapshot(row["SnapshotId"], row["VolumeId"], row["State"], row["StartTime"].timestamp(), tags_in(row))
 
 
 def _volume(row: Mapping[str, Any]) -> Volume:
     ties = tuple(
-        Attachment(tie["InstanceId"], tie.get("Device", ""), tie["State"], bool(tie.get("DeleteOnTermination")))
+        Attachment(tie["InstanceId"], tie.get("Device", ""), tie["State"])
         for tie in row.get("Attachments", ())
         if tie["State"] != "detached"
     )
-    return Volume(row["VolumeId"], row["State"], row["AvailabilityZone"], int(row["Size"]), ties, row.get("VolumeType", ""))
+    return Volume(
+        volume_id=row["VolumeId"],
+        state=row["State"],
+        zone=row["AvailabilityZone"],
+        size_gib=int(row["Size"]),
+        attachments=ties,
+        kind=row.get("VolumeType", ""),
+        created=row["CreateTime"].timestamp(),
+    )
 
 
 def _interface(row: Mapping[str, Any]) -> str:
@@ -151,7 +152,7 @@ def _interface(row: Mapping[str, Any]) -> str:
 
 
 def _image(row: Mapping[str, Any]) -> Image:
-    tags = _tags(row)
+    tags = tags_in(row)
     return Image(
         image_id=row["ImageId"],
         family=tags.get("immtf:family", ""),

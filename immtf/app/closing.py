@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from immtf.app.session import Session
-    from immtf.model.events import NodeRow
+    from immtf.model.rows import NodeRow
     from immtf.run.world import World
 
-READS = frozenset({"plan", "status", "doctor"})  # they end well whatever another run left
+LEAVES = frozenset({"plan", "status", "doctor", "unlock", "repair"})  # they may end well whatever another run left
 _COMMAND = re.compile(
     r"`immtf (plan|create|upgrade|destroy|status|rollback|doctor|repair|unlock|again)"
-    r"( --(?:node|image)[ =][^`]+| --force)?`"
+    r"((?: --force| --yes| --(?:node|image|confirm)[ =][^`]+)*)`"
 )
 SAME_AGAIN = "run the same command again"  # as adapters say it, who don't know which command runs
 
@@ -57,7 +57,7 @@ def run_to_end(session: Session, command: str, body: Callable[[], Outcome]) -> E
         )
         _finish(session, Outcome("failed", ExitCode.ERROR))
         raise
-    session.ended_well = outcome.exit_code is ExitCode.DONE and command not in READS
+    session.ended_well = outcome.exit_code is ExitCode.DONE and command not in LEAVES
     _finish(session, outcome)
     return outcome.exit_code
 
@@ -97,7 +97,8 @@ def spelled(text: str, session: Session) -> str:
             return found[0]
         same = (found[1] == own[0] and not found[2]) or own[0].startswith("test-") or found[1] == "again"
         more = f" {session.elsewhere}" if session.elsewhere else ""
-        return f"`{session.again}`" if same else f"`immtf {found[1]} {session.target.flags}{found[2] or ''}{more}`"
+        added = found[2] if found[1] == "again" else ""
+        return f"`{session.again}{added}`" if same else f"`immtf {found[1]} {session.target.flags}{found[2]}{more}`"
 
     exact = f"run `{session.again}` again" if session.again else SAME_AGAIN
     return _COMMAND.sub(spell, text).replace(SAME_AGAIN, exact)

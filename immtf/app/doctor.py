@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from immtf.app.session import Session
-    from immtf.model.events import FindingRow
+    from immtf.model.rows import FindingRow
     from immtf.plan.diagnose import Finding
 
 

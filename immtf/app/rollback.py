@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from immtf.app.closing import Outcome, spelled
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from immtf.model.cloud import ImageChoice
     from immtf.model.names import NodeId
     from immtf.model.steps import NodeWork, UpgradePlan
+    from immtf.run.gates import Patience
     from immtf.run.rollback import WayBack
     from immtf.run.world import World
 
@@ -33,7 +35,7 @@ def rollback(session: Session, name: str, image: str | None, confirm: Callable[[
     node, wanted, ran = _asked_for(session, name, image)
     choice = choose_image(block, session.ec2, wanted)
     assert choice is not None  # noqa: S101 - the block takes an image: for the type checker
-    world, plan, work = _prepare(session, node, choice, ran)
+    world, plan, work = _prepare(session, node, choice, ran, session.patience)
     shown = f"{choice.version} ({choice.image_id})" if choice.version else choice.image_id
     session.tell(PlanMade((work.row,), (), shown))
     if work.row.action != "skip":
@@ -67,13 +69,17 @@ def after_failure(session: Session, executor: Executor, failure: ImmtfError) -> 
 
 
 def _go(session: Session, way: WayBack) -> str:
-    """Roll the node back; return in words how it ended."""
+    """Roll the node back; return in words how it ended.
+
+    What a person let pass of the data's format was said of the upgrade, not of the way back: no machine goes that alone.
+    """
     named = called(way.image_id, versions(session.block, session.ec2))
     try:
         choice = choose_image(session.block, session.ec2, way.image_id)
         assert choice is not None  # noqa: S101 - an image was rolled out: for the type checker
-        world, plan, work = _prepare(session, way.node, choice, way.ran)
-        roll_back(Executor(world, session.patience, session.ledger, session.limits), plan, work)
+        patience = replace(session.patience, overrides=session.overrides.without("data-format"))
+        world, plan, work = _prepare(session, way.node, choice, way.ran, patience)
+        roll_back(Executor(world, patience, session.ledger, session.limits), plan, work)
     except Interrupted as error:
         error.next = f"{_command(way)} goes on with the rollback"
         raise
@@ -103,12 +109,12 @@ def _asked_for(session: Session, name: str, image: str | None) -> tuple[NodeId, 
     return node, image or image_before(node, runs, known, block.image.family if block.image else ""), ran
 
 
-def _prepare(session: Session, node: NodeId, choice: ImageChoice, ran: str) -> tuple[World, UpgradePlan, NodeWork]:
+def _prepare(session: Session, node: NodeId, choice: ImageChoice, ran: str, patience: Patience) -> tuple[World, UpgradePlan, NodeWork]:
     """Judge the data's format, open the world with the old image wanted, and plan."""
     refusals, note = judge_format(node, session.ec2.image(ran), session.ec2.image(choice.image_id))
-    session.patience.refuse(refusals, str(node))
+    patience.refuse(refusals, str(node))
     if note:
         session.tell(Noted("info", note))
     world = session.open(choice)
-    plan, work = prepare_rollback(world, session.patience, node, choice, versions(session.block, session.ec2))
+    plan, work = prepare_rollback(world, patience, node, choice, versions(session.block, session.ec2))
     return world, plan, work

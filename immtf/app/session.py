@@ -19,6 +19,7 @@ from immtf.adapters.sweeper import Ec2Sweeper
 from immtf.adapters.terraform.cli import TerraformCli
 from immtf.adapters.terraform.hcl import declared_variables
 from immtf.adapters.terraform.stored import stored_state
+from immtf.adapters.terraform.unsaved import StateUnsaved
 from immtf.adapters.worktree import mirror
 from immtf.app.telling import Teller, now
 from immtf.errors import ImmtfError
@@ -125,6 +126,16 @@ class Session:
         self.leases.complete(self, root)
         return self.leases.confirm
 
+    def _may_save(self) -> None:
+        """Let a state that an earlier apply left be saved only by a run that holds its leases: another may be at it just now."""
+        if self.leases is None:
+            raise StateUnsaved(
+                "an earlier apply could not save its state, and this command changes nothing",
+                where=f"block {self.block.name}",
+                next="`immtf upgrade` saves it before anything else",
+            )
+        self.leases.confirm()
+
     def confirm_leases(self) -> None:
         """Make sure that the leases were this run's until now: what it last saw may be another's doing. Raises `LeaseLost`."""
         if self.leases is not None:
@@ -190,6 +201,7 @@ class Session:
             cancel=Urgent(self.signals),
             sleep=self.clock.sleep,
             stored=partial(stored_state, root, self.target.process, self.aws),
+            guard=self._may_save,
         )
         self.terraforms.append(terraform)
         return terraform

@@ -1,4 +1,4 @@
-"""The commands on a block: plan, create, upgrade, destroy, status, test-create, test-upgrade."""
+"""The commands on a block: plan, create, upgrade, rollback, destroy, status, test-create, test-upgrade."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_create(**arguments: Any) -> int:
     from immtf.cli.sessions import confirmer, run
 
     options = Options(**arguments)
-    confirmer(options)("Create a test environment, and destroy it afterwards?")
+    confirmer(options, again=options.again("test-create"))("Create a test environment, and destroy it afterwards?")
     return run("test-create", options, lambda session: use.test_create(session, options.image), test=True)
 
 
@@ -114,8 +114,8 @@ def test_upgrade(source: str | None, **arguments: Any) -> int:
     from immtf.cli.sessions import confirmer, run
     from immtf.cli.source import source_of
 
-    options = Options(**arguments)
-    confirmer(options)("Create a test environment, upgrade it, and destroy it afterwards?")
+    options = Options(source=source or "", **arguments)
+    confirmer(options, again=options.again("test-upgrade"))("Create a test environment, upgrade it, and destroy it afterwards?")
     with source_of(source, options) as before:
         also = [before.block] if before.block else []
         return run("test-upgrade", options, lambda session: use.test_upgrade(session, before, options.image), test=True, also=also)

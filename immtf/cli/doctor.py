@@ -44,7 +44,7 @@ def repair(findings: tuple[str, ...], **arguments: Any) -> int:
     from immtf.app import doctor as use
     from immtf.cli.sessions import confirmer, run
 
-    options = Options(**arguments)
+    options = Options(findings=findings, **arguments)
     return run("repair", options, lambda session: use.repair(session, findings, confirmer(options)))
 
 

@@ -23,6 +23,8 @@ def unlock(force: bool, **arguments: Any) -> int:
     options = Options(**arguments)
 
     def body(session: Any) -> Any:
-        return use.unlock(session, lease_path(session.block, session.target), force=force, confirm=confirmer(options))
+        return use.unlock(
+            session, lease_path(session.block, session.target), force=force, confirm=confirmer(options, again="immtf unlock --force")
+        )
 
     return run("unlock", options, body)

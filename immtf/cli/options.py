@@ -34,6 +34,8 @@ class Options:
     image: str | None = None
     only: tuple[str, ...] = ()
     node: str = ""
+    findings: tuple[str, ...] = ()
+    source: str = ""
     accept_unmarked: tuple[str, ...] = ()
     move_limit: float = MOVE_LIMIT_S
     allow: tuple[str, ...] = ()
@@ -47,13 +49,17 @@ class Options:
 
     def again(self, command: str) -> str:
         """Return the command line that does the same again, for a person to copy."""
-        words = ["immtf", command, str(self.block)]
+        words = ["immtf", command, str(self.block), *self.findings]
         words += ["--lab"] if self.lab else []
         words += [f"--lab-name={self.lab_name}"] if self.lab and self.lab_name else []
+        words += [f"--lab-delays={self.lab_delays}"] if self.lab and self.lab_delays != "none" else []
         words += [f"--environment={self.environment}"] if self.environment else []
         words += [f"--image={self.image}"] if self.image else []
         words += [f"--only={node}" for node in self.only]
+        words += [f"--from={self.source}"] if self.source else []
         words += [f"--node={self.node}"] if self.node else []
+        words += [f"--accept-unmarked={node}" for node in self.accept_unmarked]
+        words += [f"--lease-ttl={self.lease_ttl:g}"] if self.lease_ttl != DEFAULT_TTL_S else []
         words += [f"--move-limit={self.move_limit:g}"] if self.move_limit != MOVE_LIMIT_S else []
         words += [f"--allow={check}" for check in self.allow]
         words += [f"--reason={self.reason}"] if self.allow and self.reason else []
@@ -103,10 +109,27 @@ def option(*names: str, variable: str = "", **settings: Any) -> Callable[[F], F]
     """Return a click option with its environment variable, which is shown in the help; `variable` where it isn't the option's name."""
     long = next(name for name in names if name.startswith("--")).split("/")[0]
     named = variable or "IMMTF_" + long.removeprefix("--").replace("-", "_").upper()
-    return click.option(*names, envvar=named, show_envvar=True, **settings)
+    return click.option(*names, envvar=named, show_envvar=True, callback=not_empty, **settings)
 
 
-BLOCK = click.argument("block", type=click.Path(path_type=Path, exists=False), default=".", envvar="IMMTF_BLOCK")
+def not_empty(_context: click.Context, _option: click.Parameter, value: Any) -> Any:
+    """Refuse `--image "$UNSET"`: an empty value would mean the default, which nobody asked for. An empty variable IMMTF_… is as none."""
+    if value == "" or (isinstance(value, tuple) and "" in value):
+        raise click.BadParameter("the value is empty: give one, or leave the option out.")
+    return value
+
+
+class BlockPath(click.Path):
+    """The directory of a block. An empty one is refused: it would be the current directory, which nobody named."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if value == "":
+            self.fail("the block's directory is empty: name one, or leave it out.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+BLOCK = click.argument("block", type=BlockPath(path_type=Path, exists=False), default=".", envvar="IMMTF_BLOCK")
 OUTPUT = option("--output", type=click.Choice(["text", "lines", "json"]), default="text", help="How to tell what happens.")
 HOME = option(
     "--home",

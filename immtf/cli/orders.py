@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from immtf.cli.options import HOME, option
+from immtf.cli.options import HOME, not_empty, option
 from immtf.errors import LabFailed, UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("action", required=False)
+@click.argument("action", required=False, callback=not_empty)
 @option("--fail", metavar="CODE", help="Refuse the call with this code of AWS's, e.g. RequestLimitExceeded.")
 @option("--late", type=click.FloatRange(min=0), metavar="SECONDS", help="Carry the call out after so many seconds.")
 @option("--stuck", is_flag=True, help="Accept the call; what it begins never ends.")
@@ -43,6 +43,10 @@ def order(action: str | None, name: str, home: Path, *, clear: bool, **rule: Any
         click.echo(f"lab {name}: no orders")
     if action is not None:
         _give(found, action, rule)
+    elif any(value not in (None, False) for name, value in rule.items() if name != "every"):
+        raise UsageError(
+            "which call goes wrong is not said", where="immtf lab order", next="name its ACTION, e.g. DetachVolume, or '*' for any"
+        )
     elif not clear:
         for row in found.orders():
             click.echo(json.dumps(row))

@@ -2,7 +2,7 @@
 
 They come from three places: environment variables that are secret by their name, variables that the configuration declares
 `sensitive` (from `--var`, `--var-file` or `TF_VAR_…`), and the tokens that gates name. A text is masked in every form in which it could
-be written: as it is, quoted for a shell, escaped in JSON or in a URL.
+be written: as it is, quoted for a shell, escaped in JSON or in a URL; a key of several lines also line by line.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
     from immtf.model.block import Block
 
-BY_NAME = re.compile(r"(?:^|_)(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|SECRET_ACCESS_KEY|ACCESS_KEY_SECRET|API_KEY|PRIVATE_KEY)$")
+BY_NAME = re.compile(
+    r"^TF_TOKEN_|(?:^|_)(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|SECRET_ACCESS_KEY|ACCESS_KEY_SECRET|API_KEY|PRIVATE_KEY|PGPASSWORD|MYSQL_PWD)$"
+)
 SHORTEST = 6  # shorter ones would mask words
+SHORTEST_LINE = 16  # of several: a key's lines are long, braces and names are not
 VARIABLE = "TF_VAR_"
 
 
@@ -38,8 +41,15 @@ def secret_texts(block: Block, process: Mapping[str, str], variables: Mapping[st
         found.update(_leaves(variables.get(name)))
         found.update(_leaves(_read(process.get(f"{VARIABLE}{name}", ""))))
         found.add(process.get(f"{VARIABLE}{name}", ""))
-    forms = {form for text in found if len(text) >= SHORTEST for form in _forms(text)}
+    pieces = {piece for text in found for piece in _pieces(text)}
+    forms = {form for text in pieces if len(text) >= SHORTEST for form in _forms(text)}
     return sorted(forms, key=lambda text: (-len(text), text))
+
+
+def _pieces(text: str) -> set[str]:
+    """Return a text, also without the white space around it, and each line of one that has several: what tells it may tell a part."""
+    lines = [line.strip() for line in text.splitlines()]
+    return {text, text.strip(), *(line for line in lines if len(line) >= SHORTEST_LINE)}
 
 
 def _forms(text: str) -> set[str]:

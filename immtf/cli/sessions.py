@@ -76,24 +76,23 @@ def run(command: str, options: Options, body: Callable[[Session], Outcome], *, t
     return code
 
 
-def confirmer(options: Options, *, name: str | None = None) -> Callable[[str], None]:
-    """Return what asks a person before a change; with `name` that name has to be typed."""
+def confirmer(options: Options, *, name: str | None = None, again: str = "immtf again") -> Callable[[str], None]:
+    """Return what asks a person before a change; with `name` that name has to be typed. `again` is the command that is told to go on."""
 
     def confirm(question: str) -> None:
         if options.yes and name is None:
             return
         if not sys.stdin.isatty():
             way = "there is no terminal to ask at"
-            raise UsageError(
-                f"not confirmed: {way}", next="add --yes" if name is None else f"type the name at a terminal, or --confirm {name}"
-            )
-        if not _confirmed(question, name):
-            raise UsageError("not confirmed: another name was typed", next="nothing was touched")
+            on = f"`{again} --yes`" if name is None else f"`{again} --confirm {name}`, or type the name at a terminal"
+            raise UsageError(f"not confirmed: {way}", next=on)
+        if not _confirmed(question, name, again):
+            raise UsageError("not confirmed: another name was typed", next=f"the name is {name}: `{again}`")
 
     return confirm
 
 
-def _confirmed(question: str, name: str | None) -> bool:
+def _confirmed(question: str, name: str | None, again: str) -> bool:
     """Ask at the terminal; whether the name was typed. A no, Ctrl-C and SIGTERM end the run: there is no safe point to wait for yet."""
     before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -101,7 +100,7 @@ def _confirmed(question: str, name: str | None) -> bool:
             return click.confirm(question, abort=True, err=True)
         return bool(click.prompt(f"{question}\nType the block's name to go on", err=True) == name)
     except click.Abort:
-        raise Interrupted("not confirmed", next="nothing was touched") from None
+        raise Interrupted("not confirmed", next=f"`{again}` asks anew") from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

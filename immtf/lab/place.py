@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from immtf.errors import LabFailed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -98,9 +100,13 @@ class Place:
 
 @contextmanager
 def held(path: Path, limit_s: float, clock: Callable[[], float], sleep: Callable[[float], None]) -> Iterator[None]:
-    """Hold a lock; not to be had within `limit_s` seconds: `TimeoutError`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    """Hold a lock; not to be had within `limit_s` seconds: `TimeoutError`. A directory that can't be written to: `LabFailed`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        what = f"the lab can't be kept here: {error.strerror}"
+        raise LabFailed(what, where=str(path.parent), next="let this user write there, or name another place with --home") from error
     try:
         deadline = clock() + limit_s
         while not _try(lock, fcntl.LOCK_EX):

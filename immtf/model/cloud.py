@@ -36,12 +36,14 @@ class Attachment:
     instance_id: str
     device: str
     state: str
-    delete_on_termination: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A volume; `state` is creating, available, in-use, deleting, deleted or error; sizes are GiB; `kind` is AWS's type, e.g. gp3."""
+    """A volume; `state` is creating, available, in-use, deleting, deleted or error; sizes are GiB; `kind` is AWS's type, e.g. gp3.
+
+    `created` is when it was made (as `launched`).
+    """
 
     volume_id: str
     state: str
@@ -49,6 +51,7 @@ class Volume:
     size_gib: int
     attachments: tuple[Attachment, ...] = ()
     kind: str = ""
+    created: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

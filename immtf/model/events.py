@@ -16,47 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from immtf.model.rows import FindingRow, NodeRow, PlanRow
+
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class PlanRow:
-    """One node's line of a plan: what it is now, what becomes of it, and why in this order."""
-
-    node: str
-    now: str
-    target: str
-    action: str
-    why: str
-    volumes: tuple[str, ...]
-    gates: tuple[str, ...]
-    quorum_left: str
-
-
-@dataclass(frozen=True, slots=True)
-class NodeRow:
-    """One node's line of a status, as observed; "?" where something could not be known."""
-
-    node: str
-    instance: str
-    state: str
-    image: str
-    zone: str
-    volumes: tuple[str, ...]
-    mounted: str
-    role: str
-    health: str
-
-
-@dataclass(frozen=True, slots=True)
-class FindingRow:
-    """Something wrong with an environment: its evidence, the harm of it, and what would be done about it, `by` `repair` or a `person`."""
-
-    id: str
-    evidence: str
-    harm: str
-    fix: str
-    by: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,6 @@ class GuestFacts:
     """
 
     problem: str = ""
-    image_version: str = ""
     mounts: tuple[Mount, ...] = field(default=())
     statuses: Mapping[str, str] = field(default_factory=dict)
 

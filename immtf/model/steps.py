@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from immtf.model.cloud import ImageChoice
-    from immtf.model.events import PlanRow
     from immtf.model.names import NodeId
+    from immtf.model.rows import PlanRow
     from immtf.model.snapshot import ChangeKind, SharedChange
 
 

@@ -35,7 +35,6 @@ class Change:
     replace_paths: tuple[str, ...] = ()
     before: Mapping[str, Any] = field(default_factory=dict, repr=False)
     after: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    after_unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)
     deposed: str = ""
     previous: str = ""
 
@@ -91,8 +90,6 @@ class PlanData:
     changes: tuple[Change, ...]
     outputs_changed: tuple[str, ...]
     errored: bool
-    applyable: bool
-    terraform_version: str
     remote_states: tuple[Resource, ...] = field(default=(), repr=False)
 
 
@@ -118,4 +115,3 @@ class StateData:
     resources: tuple[Resource, ...]
     outputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
     serial: int | None = None
-    terraform_version: str = ""

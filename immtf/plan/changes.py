@@ -20,15 +20,10 @@ REMOTE_STATE = "terraform_remote_state"
 def parse_plan(document: Mapping[str, Any]) -> PlanData:
     """Return the plan in the JSON of `show -json PLANFILE`. Raises `TerraformFailed` for a format that isn't known."""
     _require_format(document, "plan")
-    changes = tuple(_change(row) for row in document.get("resource_changes") or ())
-    outputs = _changed_outputs(document.get("output_changes") or {})
-    errored = bool(document.get("errored", False))
     return PlanData(
-        changes=changes,
-        outputs_changed=outputs,
-        errored=errored,
-        applyable=bool(document.get("applyable", not errored and (bool(outputs) or any(not change.is_noop for change in changes)))),
-        terraform_version=str(document.get("terraform_version", "")),
+        changes=tuple(_change(row) for row in document.get("resource_changes") or ()),
+        outputs_changed=_changed_outputs(document.get("output_changes") or {}),
+        errored=bool(document.get("errored", False)),
         remote_states=tuple(row for row in _resources(_root(document.get("prior_state") or {})) if row.type == REMOTE_STATE),
     )
 
@@ -44,7 +39,6 @@ def parse_state(document: Mapping[str, Any], *, serial: int | None = None) -> St
         resources=tuple(_resources(_root(document))),
         outputs=parse_outputs(values.get("outputs") or {}),
         serial=serial,
-        terraform_version=str(document.get("terraform_version", "")),
     )
 
 
@@ -81,7 +75,6 @@ def _change(row: Mapping[str, Any]) -> Change:
         replace_paths=tuple(_path(steps) for steps in change.get("replace_paths") or ()),
         before=_masked(change.get("before"), change.get("before_sensitive")),
         after=_masked(change.get("after"), change.get("after_sensitive")),
-        after_unknown=_mapping(change.get("after_unknown")),
         deposed=row.get("deposed", ""),
         previous=row.get("previous_address", ""),
     )

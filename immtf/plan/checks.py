@@ -109,6 +109,10 @@ class Overrides:
         """Return why this check may be passed over, or None where it may not: a hard rule never, whatever stands here."""
         return self.reasons.get(check) if may_override(check) else None
 
+    def without(self, check: str) -> Overrides:
+        """Return these without the one check."""
+        return Overrides({name: reason for name, reason in self.reasons.items() if name != check})
+
 
 def may_override(check: str) -> bool:
     """Return whether a person may let this check pass; a gate's id begins with its kind. What isn't known may not."""

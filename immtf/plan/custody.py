@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from immtf.model.snapshot import NodeNow
 
 RECOVERY_S = 7200.0
+FIRST_BOOT_S = 3600.0
 
 
 def wanted_mark(block: str, now: NodeNow, place: VolumePlace, mount: Mount) -> Mark:
@@ -141,7 +142,8 @@ def may_format(
 
     Nothing does where this very run `made` the node with its volumes, or a person `accepted` it by name. Else the volumes are from an
     earlier run, and a blank one is either still unused, as an interrupted `create` leaves it, or it was emptied. It counts as unused
-    only if no node of the cluster has a volume mounted, each of them was asked, and no snapshot tells that a volume held data once.
+    only if no node of the cluster has a volume mounted, each of them was asked, no snapshot tells that a volume held data once, and
+    the node's instance is the first one that its volumes can have had: started within an hour of their making.
     """
     if now.node in made or str(now.node) in accepted:
         return ""
@@ -149,12 +151,19 @@ def may_format(
         return "not known yet"
     if any(place.volume_id in snapshotted for place in now.place.volumes):
         return "immtf took a snapshot of it once, so it held data"
+    if older := [volume.volume_id for volume in now.volumes.values() if volume and _outlived(volume, now.instance)]:
+        return f"{', '.join(older)} is older than its instance by more than {FIRST_BOOT_S / 60:.0f} minutes: it had another one before"
     members = [item for item in nodes if item.node.cluster == now.node.cluster]
     unasked = [str(item.node) for item in members if item.alive and (item.facts is None or item.facts.problem)]
     if unasked:
         return f"{', '.join(unasked)} can't be asked"
     using = [str(item.node) for item in members if item.facts and any(mount.mounted for mount in item.facts.mounts)]
     return f"{', '.join(using)} of its cluster has a volume in use" if using else ""
+
+
+def _outlived(volume: Volume, instance: Instance | None) -> bool:
+    """Return whether a volume may have served before its instance was last started, by the API's own two times."""
+    return instance is None or instance.launched - volume.created > FIRST_BOOT_S
 
 
 def judge_kept(before: Mapping[str, Volume | None], now: NodeNow) -> Verdict:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MARK_FILE = ".immtf-volume"
-VERSION_FILE = "/etc/image-version"
 RUN_DIR = "/run/immtf"
 BLANK = "blank"
 RECOVERING = frozenset({"recovering", "fsck"})
@@ -30,8 +29,8 @@ _DONE = "facts-end"
 
 
 def facts_script(mounts: Iterable[str]) -> str:
-    """Return the script that tells the image's version and, for each mount point, what is mounted there and its mark."""
-    lines = [f'printf "version\\t\\t%s\\n" "$(cat "${{IMMTF_ROOT:-}}{VERSION_FILE}" 2>/dev/null)"']
+    """Return the script that tells, for each mount point, what is mounted there and its mark, and what the image says of other volumes."""
+    lines: list[str] = []
     for path in mounts:
         quoted = shlex.quote(path)
         lines += [
@@ -101,7 +100,7 @@ def parse_facts(text: str, mounts: Iterable[str]) -> GuestFacts:
         path, _, value = rest.partition("\t")
         found[(key, path)] = value.strip()
     statuses = {serial: word for (key, serial), word in found.items() if key == "status" and serial}
-    return GuestFacts(image_version=found.get(("version", ""), ""), mounts=tuple(_mount(found, path) for path in mounts), statuses=statuses)
+    return GuestFacts(mounts=tuple(_mount(found, path) for path in mounts), statuses=statuses)
 
 
 def _mount(found: dict[tuple[str, str], str], path: str) -> Mount:

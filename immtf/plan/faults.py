@@ -24,6 +24,9 @@ class Fault(StrEnum):
 
 UNREACHABLE = "Unreachable"
 """Our own word, where there was no answer to take a code from."""
+AGAIN = "then run the same command again: it goes on from what it finds"
+RENEW = f"renew the credentials (a profile's, a role's or those in the environment); {AGAIN}"
+LATER = f"wait some minutes; {AGAIN}"
 
 _CODES = {
     Fault.THROTTLED: (

@@ -1,8 +1,8 @@
 """The choice of the image: the newest by version that the block's constraint allows.
 
 Neither the date of an image nor the order of its text decides: a 1.0.9 that was built again yesterday is older than 1.1.0, and
-1.10.0 is newer than 1.9.0. Only among images of one and the same version the later date wins, and `rivals` tells the others, so
-that the run can say so. What can't be read (a version, a date) is never taken for new.
+1.10.0 is newer than 1.9.0. Only among images of one and the same version the later date wins. What can't be read
+(a version, a date) is never taken for new.
 
 An image that doesn't fit is never passed over in silence: where none fits, the error says of each why.
 """
@@ -61,16 +61,6 @@ def previous(images: Iterable[Image], family: str, than: str, *, architecture: s
     return choose(images, family, ANY, before=than, architecture=architecture)
 
 
-def rivals(images: Iterable[Image], chosen: Image) -> tuple[Image, ...]:
-    """Return the other available images of the chosen one's family, version and architecture, newest first; there should be none."""
-    return tuple(sorted((image for image in images if _is_rival(image, chosen)), key=_age, reverse=True))
-
-
-def _is_rival(image: Image, chosen: Image) -> bool:
-    same = (image.family, image.state, image.architecture) == (chosen.family, chosen.state, chosen.architecture)
-    return same and image.image_id != chosen.image_id and _version(image) == _version(chosen)
-
-
 def _reason(image: Image, family: str, wanted: Constraint, limit: Version | None, architecture: str | None) -> str:
     """Say why an image doesn't fit; empty if it does."""
     version = _version(image)
@@ -122,9 +112,10 @@ def _unresolved(known: list[Image], family: str, wanted: Constraint, before: str
     head = f"no image of the family `{family}` satisfies `{wanted}`{below}"
     relatives = [image for image in known if image.family == family] or known
     shown = sorted(relatives, key=_age, reverse=True)
-    lines = [f"\n  {image.image_id} {image.version or '-'}: {reasons[image.image_id]}" for image in shown[:_SHOWN]]
-    rest = [f"\n  and {len(shown) - _SHOWN} more"] if len(shown) > _SHOWN else []
-    advice = "build an image that fits, or change `image` in immtf.yaml" if known else "build an image first: there is none at all"
+    lines = [f"; {image.image_id} {image.version or '-'}: {reasons[image.image_id]}" for image in shown[:_SHOWN]]
+    rest = [f"; and {len(shown) - _SHOWN} more"] if len(shown) > _SHOWN else []
+    fits = "build an image that fits, name another one with --image, or change `image` in immtf.yaml"
+    advice = fits if known else "build an image first: there is none at all"
     return VersionsUnresolved(head + "".join(lines + rest), next=advice)
 
 

@@ -161,7 +161,7 @@ def node_rules(rows: list[Change], place: NodePlace, zones: Mapping[str, str]) -
             "volumes can't leave their zone: put the node back into it",
         ),
         *_refuse(
-            [row for row in instance if _takes_data_along(row)],
+            [row for row in instance if takes_data_along(row)],
             "data-disk",
             "has a block device of its own that is deleted with it",
             "put data on an aws_ebs_volume with an aws_volume_attachment",
@@ -178,7 +178,7 @@ def _zone_differs(row: Change, zones: Mapping[str, str]) -> bool:
     return any(zone != other for other in zones.values())
 
 
-def _takes_data_along(row: Change) -> bool:
+def takes_data_along(row: Change) -> bool:
     """Return whether a disk goes with the instance: one it is to have, or one that the instance that goes has now."""
     wanted, present = row.after.get("ebs_block_device"), row.before.get("ebs_block_device") if row.destroys else ()
     devices = [device for found in (wanted, present) if isinstance(found, (list, tuple)) for device in found]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from immtf.plan.diagnose import Kind
-from immtf.plan.judge import Refusal, acting
+from immtf.plan.judge import Refusal, acting, takes_data_along
 from immtf.plan.layout import INSTANCE
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def judge_deposed(plan: PlanData, address: str, key: str) -> list[Refusal]:
     )
     if others:
         refusals.append(Refusal("other-node", others, "would be changed by the removal of a left-over object", mend))
+    if any(takes_data_along(row) for row in wanted):
+        refusals.append(Refusal("data-disk", (address,), "has a block device of its own that is deleted with it", "look at its data first"))
     return refusals
 
 

@@ -16,6 +16,7 @@ from immtf.plan.custody import judge_image
 from immtf.plan.image import previous
 from immtf.plan.judge import Refusal
 from immtf.plan.upgrade import is_away, is_sick
+from immtf.plan.versions import Version, VersionInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -70,6 +71,18 @@ def judge_format(node: NodeId, ran: Image | None, to: Image | None) -> tuple[lis
         mend = "go on to a mended image of the same format, or restore the data from a backup that the old image can read"
         return [Refusal("data-format", (str(node),), what, mend)], ""
     return [], "" if present else f"neither image tells its data's format (tag {FORMAT_TAG}): taken for the same"
+
+
+def judge_downgrade(node: NodeId, ran: Image | None, to: Image | None) -> list[Refusal]:
+    """Judge an upgrade whose image is older than the node's own: a rollback by another name, with the same rule for its data."""
+    return judge_format(node, ran, to)[0] if ran and to and _is_older(to, ran) else []
+
+
+def _is_older(to: Image, ran: Image) -> bool:
+    try:
+        return to.family == ran.family and Version.parse(to.version) < Version.parse(ran.version)
+    except VersionInvalid:
+        return False
 
 
 def _format(image: Image | None) -> str:

@@ -29,10 +29,13 @@ def since_the_stop(known: Iterable[VolumeSnapshot], now: NodeNow) -> VolumeSnaps
 
 
 def superfluous(known: Iterable[VolumeSnapshot], keep: int, run_id: str) -> list[VolumeSnapshot]:
-    """Return what is beyond the `keep` newest good ones, the oldest first; never one of this run, nor one that immtf did not take."""
+    """Return what is beyond the `keep` newest complete ones, the oldest first; never one of this run, nor one that immtf did not take.
+
+    One that is not complete yet may still come to nothing: it is kept, and takes no other one's place.
+    """
     own = sorted((item for item in known if item.tags.get(RUN_TAG)), key=_age, reverse=True)
-    kept = [item for item in own if item.state in GOOD][:keep]
-    return [item for item in reversed(own) if item not in kept and item.tags[RUN_TAG] != run_id]
+    kept = [item for item in own if item.state == "completed"][:keep]
+    return [item for item in reversed(own) if item not in kept and item.state != "pending" and item.tags[RUN_TAG] != run_id]
 
 
 def restore_command(snapshot: VolumeSnapshot, volume: Volume) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from immtf.errors import PersonNeeded
 from immtf.model.block import ConsulGate
-from immtf.model.events import PlanRow
+from immtf.model.rows import PlanRow
 from immtf.model.snapshot import ChangeKind, NodeNow, Snapshot
 from immtf.model.steps import (
     AdoptInstance,

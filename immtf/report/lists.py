@@ -10,7 +10,8 @@ from immtf.report.wording import counted, duration, percent, plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from immtf.model.events import FindingRow, NodeRow, PlanRow, RunFinished
+    from immtf.model.events import RunFinished
+    from immtf.model.rows import FindingRow, NodeRow, PlanRow
 
 PLAN_HEAD: Final = ("node", "now", "target", "action", "why", "volume", "gates", "quorum left")
 STATUS_HEAD: Final = ("node", "instance", "state", "image", "zone", "volume", "mounted", "role", "health")

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from immtf.errors import ImmtfError
-from immtf.model import events
+from immtf.model import events, rows
 from immtf.model.events import SCHEMA_VERSION, Event, event_name
 
 EVENTS: Final[dict[str, type[Event]]] = {event_name(kind): kind for kind in typing.get_args(Event)}
@@ -64,9 +64,9 @@ def _masked(value: Any, secrets: list[str]) -> Any:
 
 
 def fields_of(kind: type[Any]) -> dict[str, Any]:
-    """Return the fields of a dataclass in `immtf.model.events` with their types, in order."""
+    """Return the fields of an event or a row with their types, in order."""
     if kind not in _FIELDS:
-        _FIELDS[kind] = typing.get_type_hints(kind, vars(events), {"Mapping": Mapping})
+        _FIELDS[kind] = typing.get_type_hints(kind, vars(rows) | vars(events), {"Mapping": Mapping})
     return _FIELDS[kind]
 
 

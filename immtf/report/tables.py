@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from immtf.model.events import NodeRow, PlanRow, RunFinished, RunHalted
+    from immtf.model.events import RunFinished, RunHalted
+    from immtf.model.rows import NodeRow, PlanRow
 
 _GOOD: Final = frozenset({"done", "nothing to do", "running", "passing", "healthy", "yes", "0"})
 _BAR: Final = 24

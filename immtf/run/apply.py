@@ -14,7 +14,7 @@ from immtf.plan.checks import named
 from immtf.plan.decide import Halt, Wait, decide_apply
 from immtf.plan.judge import Refusal, acting, judge_alive, judge_node
 from immtf.run.capacity import PAUSES_S, Room
-from immtf.run.gates import ask, check_cancel, spare_questions, wait_for
+from immtf.run.gates import check_cancel, confirm_spare
 from immtf.run.world import zones_of
 
 if TYPE_CHECKING:
@@ -71,9 +71,7 @@ def _apply_once(world: World, node: NodeId, patience: Patience, room: Room) -> i
 def _spare_again(world: World, now: NodeNow, plan: PlanData, patience: Patience) -> None:
     """Look at the quorum once more before a running instance is changed: the provider may stop and start it for that."""
     if now.running and any(row.address == now.place.instance for row in acting(plan)):
-        questions = spare_questions(world, now.node)
-        if not all(ask(question).held for question in questions):
-            wait_for(questions, patience, where=str(now.node))
+        confirm_spare(world, now.node, patience)
 
 
 def _judge(world: World, now: NodeNow, plan: PlanData) -> list[Refusal]:

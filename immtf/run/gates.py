@@ -82,6 +82,16 @@ def spare_questions(world: World, node: NodeId) -> list[Question]:
     return [replace(question, check="spare") for question in questions]
 
 
+def confirm_spare(world: World, node: NodeId, patience: Patience) -> None:
+    """Look once more whether a node can be spared, right before it goes: time has passed since the gate.
+
+    Where that does not hold, the gate is asked anew: a leader that was just elected knows nobody's health for a moment.
+    """
+    questions = spare_questions(world, node)
+    if not all(ask(question).held for question in questions):
+        wait_for(questions, patience, where=str(node))
+
+
 def settle_questions(world: World, node: NodeId) -> list[Question]:
     """Return what has to hold, for a while, when a node is back: its own gates, and the whole cluster with it counted."""
     return [replace(_node_question(world, gate, node), healthy_for_s=gate.healthy_for_s) for gate in world.cluster(node).gates]

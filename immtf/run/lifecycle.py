@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from immtf.errors import CloudFailed, ImmtfError, PersonNeeded
-from immtf.model.events import NodeRow, Noted, StepWaited
+from immtf.model.events import Noted, StepWaited
+from immtf.model.rows import NodeRow
 from immtf.model.snapshot import ChangeKind, NodeChange
 from immtf.plan.custody import judge_custody
 from immtf.plan.faults import Fault, fault_of, passes

@@ -17,7 +17,7 @@ from immtf.plan.checks import named
 from immtf.plan.decide import Act, Done, Halt, Wait, decide_detach, decide_start, decide_stop
 from immtf.plan.faults import Fault, fault_of, passes
 from immtf.run.capacity import PAUSES_S
-from immtf.run.gates import ask, check_cancel, spare_questions, wait_for
+from immtf.run.gates import check_cancel, confirm_spare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -155,14 +155,9 @@ class Moves:
             raise PersonNeeded(f"{reason}, for {elapsed:.0f} s now", where=str(node), next=what_next)
 
     def _stop(self, now: NodeNow) -> None:
-        """Stop the instance, after one more look at the quorum: time has passed since the gate.
-
-        Where it does not hold, the gate is asked anew: a leader that was just elected knows nobody's health for a moment.
-        """
+        """Stop the instance, after one more look at the quorum."""
         check_cancel(self.patience, str(now.node))
-        questions = spare_questions(self.world, now.node)
-        if not all(ask(question).held for question in questions):
-            wait_for(questions, self.patience, where=str(now.node))
+        confirm_spare(self.world, now.node, self.patience)
         self.ledger.gone(str(now.node), self.patience.clock.monotonic())
         if now.instance:
             self.world.cloud.stop(now.instance.instance_id)

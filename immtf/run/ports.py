@@ -85,7 +85,7 @@ class Cloud(Protocol):
         """Return the named instances by id."""
 
     def tagged(self, tags: Mapping[str, str]) -> Sequence[Instance]:
-        """Return instances with all these tags that are not gone."""
+        """Return instances with all these tags, at least one, that are not gone."""
 
     def volumes(self, ids: Collection[str]) -> Mapping[str, Volume]:
         """Return the named volumes by id."""
@@ -112,7 +112,7 @@ class Cloud(Protocol):
         """Take a snapshot of a volume as it is now; returns at once, while it is `pending`."""
 
     def snapshots(self, tags: Mapping[str, str]) -> Sequence[VolumeSnapshot]:
-        """Return this account's snapshots with all these tags, whatever volume they are of."""
+        """Return this account's snapshots with all these tags, at least one, whatever volume they are of."""
 
     def delete_snapshot(self, snapshot_id: str) -> None:
         """Delete a snapshot. `CloudFailed` with code `InvalidSnapshot.NotFound` where there is none."""

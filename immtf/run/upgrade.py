@@ -67,7 +67,7 @@ def prepare(
                 next="check `nodes:` in immtf.yaml, or make the environment first with `immtf create`",
             )
         tell_layout(world.layout, patience)
-        patience.refuse([*parts.refusals, *refuse_images(world, snapshot)], f"block {world.block.name}")
+        patience.refuse([*parts.refusals, *refuse_images(world, snapshot, only)], f"block {world.block.name}")
         _refuse_unmade(world)
         return make_plan(world.block, snapshot, image, versions, only=only)
 

@@ -13,6 +13,7 @@ from immtf.model.block import ConsulGate
 from immtf.model.cloud import GONE
 from immtf.model.guest import GuestFacts
 from immtf.model.layout import Layout
+from immtf.model.names import parse_node
 from immtf.model.snapshot import NodeNow, Snapshot
 from immtf.plan.facts import facts_script, parse_facts
 from immtf.plan.layout import lay_out
@@ -59,9 +60,15 @@ class World:
     guard: Guard = unguarded
 
     def survey(self, plan: PlanData | None = None) -> None:
-        """Read the state and lay the nodes out anew. Nodes still to be made are told by the last full plan that was given."""
+        """Read the state and lay the nodes out anew. Nodes still to be made are told by the last full plan that was given.
+
+        Raises `UsageError` where `accepted` names a node that isn't there.
+        """
         self.full_plan = plan or self.full_plan
         self.layout = lay_out(self.block, self.terraform.state(), self.full_plan)
+        if self.layout.nodes and self.accepted:  # a mistyped one is told, and nothing is done as if it had been understood
+            places = {name: cluster.nodes for name, cluster in self.block.clusters.items()}
+            self.accepted = frozenset(str(parse_node(text, self.layout.nodes, addresses=places)) for text in self.accepted)
 
     def cluster(self, node: NodeId) -> Cluster:
         """Return the cluster that a node belongs to."""
@@ -133,9 +140,7 @@ class World:
 
     def tags_of(self, node: NodeId) -> Mapping[str, str]:
         """Return the tags of what belongs to a node, as its instance has them."""
-        environment = self.tags.get("immtf:environment") or self.environment
-        known = {"immtf:environment": environment} if environment else {}
-        return {**self.tags, **known, "immtf:cluster": node.cluster, "immtf:node": node.key}
+        return {**self.tags, **self._environment_tag(), "immtf:cluster": node.cluster, "immtf:node": node.key}
 
     def sight(self) -> tuple[Snapshot, tuple[Instance, ...], Mapping[str, str]]:
         """Return the world without any plan of Terraform's, instances of this block that no node has, and the block's tags.
@@ -159,16 +164,17 @@ class World:
         return {node: replace(now, strays=by_node[node]) for node, now in nodes.items()}
 
     def _strays(self, place: NodePlace) -> tuple[Instance, ...]:
-        tags = self._own_tags()
-        if not tags:
-            return ()
-        found = self.cloud.tagged({**tags, "immtf:cluster": place.node.cluster, "immtf:node": place.node.key})
+        found = self.cloud.tagged(self.tags_of(place.node)) if self._own_tags() else ()
         return tuple(item for item in found if item.instance_id != place.instance_id and item.state not in GONE)
 
     def _own_tags(self) -> Mapping[str, str]:
         """Return the tags of this block's instances in this environment; none where the environment can't be told from any other."""
+        environment = self._environment_tag()
+        return {**self.tags, **environment} if self.tags and environment else {}
+
+    def _environment_tag(self) -> Mapping[str, str]:
         environment = self.tags.get("immtf:environment") or self.environment
-        return {**self.tags, "immtf:environment": environment} if self.tags and environment else {}
+        return {"immtf:environment": environment} if environment else {}
 
 
 def _tagged_as(instance: Instance, node: NodeId) -> bool:

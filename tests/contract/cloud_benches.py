@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from immtf.adapters.aws import Aws
 from immtf.adapters.ec2 import Ec2
-from tests.contract.ec2_lab import REGION, ZONE, wait_until
+from tests.contract.ec2_lab import REGION, ZONE, serve, wait_until
 from tests.fakes.cloud import TAGS, FakeCloud
+from tests.fakes.runtime import FakeRuntime
 from tests.fakes.simulation import OLD
 from tests.fakes.world import make_scene
 
@@ -117,6 +118,16 @@ class Ec2Bench:
     def _run(self, key: str) -> str:
         tags = [{"Key": name, "Value": value} for name, value in tags_of(key).items()]
         return self.lab.run(TagSpecifications=[{"ResourceType": "instance", "Tags": tags}], Placement={"AvailabilityZone": ZONE})
+
+
+@contextmanager
+def opened(kind: str) -> Iterator[Bench]:
+    """Give the bench that a parameter names, `fake` or `ec2`."""
+    if kind == "fake":
+        yield FakeBench()
+    else:
+        with serve(FakeRuntime()) as lab:
+            yield Ec2Bench(lab)
 
 
 def aws_of(lab: Lab, *, attempts: int = 1) -> Aws:

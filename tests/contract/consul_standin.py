@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LEADER, RAFT, HEALTH = "/v1/status/leader", "/v1/operator/raft/configuration", "/v1/operator/autopilot/health"
 TRANSFER, PEER, KV = "/v1/operator/raft/transfer-leader", "/v1/operator/raft/peer", "/v1/kv/"
-HANG_S = 3.0
+HANG_S = 6.0
 
 
 @dataclass

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 REGION = "eu-central-1"
 ZONE = f"{REGION}a"
-LIMIT_S = 10.0
+LIMIT_S = 60.0
 POLL_S = 0.02
 SESSION = boto3.session.Session()
 
@@ -56,7 +56,7 @@ class Lab:
         self.image = self.ec2.register_image(Name="one", ImageLocation="/images/one")["ImageId"]
 
     def client(self, service: Any) -> Any:
-        config = Config(retries={"max_attempts": 0}, connect_timeout=5, read_timeout=20)
+        config = Config(retries={"max_attempts": 0}, connect_timeout=30, read_timeout=60)
         make: Any = SESSION.client
         return make(service, region_name=REGION, endpoint_url=self.url, config=config, aws_access_key_id="lab", aws_secret_access_key="lab")
 

@@ -37,13 +37,13 @@ def moto() -> Iterator[str]:
     thread.start()
     url = f"http://127.0.0.1:{server.server_port}"
     try:
-        urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST"), timeout=20).close()  # noqa: S310 - loopback
+        urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST"), timeout=60).close()  # noqa: S310 - loopback
         client = aws(url).client("s3")
         client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         yield url
     finally:
         server.shutdown()
-        thread.join(10)
+        thread.join(60)
         server.server_close()
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-LIMIT_S = 15.0
+LIMIT_S = 60.0
 DATA = "/var/lib/data"
 MOUNTS = [{"device": "/dev/xvdf", "path": DATA}]
 BEAT = {"name": "beat", "after": [DATA], "command": ["sh", "-c", 'while :; do date >> "{root}/var/lib/data/beat"; sleep 0.05; done']}

@@ -88,7 +88,7 @@ def apply_all(terraform: TerraformCli) -> None:
     terraform.apply(terraform.plan())
 
 
-def wait_for(path: Path, limit_s: float = 20) -> None:
+def wait_for(path: Path, limit_s: float = 60) -> None:
     end = time.monotonic() + limit_s
     while not path.exists():
         assert time.monotonic() < end, f"{path} did not appear"

@@ -145,7 +145,7 @@ def test_credentials_that_expire_end_a_move_at_once(bench: Bench, code: str) -> 
 
 
 def test_a_stale_api_is_looked_at_until_it_tells_the_truth(bench: Bench) -> None:
-    """F42: the stop was carried out, and for a while the API says that it wasn't."""
+    """The stop was carried out, and for a while the API says that it wasn't."""
     assert bench.moves.world.node(A).running
     bench.order("DescribeInstances", Stale(), times=4)
     bench.order("DescribeVolumes", Stale(), times=8)

@@ -13,7 +13,7 @@ from immtf.errors import CloudFailed
 from immtf.lab.gateway.orders import Fail, Order
 from immtf.model.cloud import Attachment
 from immtf.plan.faults import UNREACHABLE
-from tests.contract.cloud_benches import KEYS, Bench, Ec2Bench, FakeBench, aws_of, tags_of
+from tests.contract.cloud_benches import KEYS, Bench, aws_of, opened, tags_of
 from tests.contract.ec2_lab import REGION, Lab, serve
 from tests.fakes.cloud import TAGS
 from tests.fakes.runtime import FakeRuntime
@@ -32,21 +32,15 @@ def served() -> Iterator[Lab]:
 
 @pytest.fixture(params=["fake", "ec2"])
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    if request.param == "fake":
-        yield FakeBench()
-    else:
-        with serve(FakeRuntime()) as lab:
-            yield Ec2Bench(lab)
+    with opened(request.param) as bench:
+        yield bench
 
 
 @pytest.fixture(scope="module", params=["fake", "ec2"])
 def still(request: pytest.FixtureRequest) -> Iterator[Bench]:
     """A bench that the tests only look at."""
-    if request.param == "fake":
-        yield FakeBench()
-    else:
-        with serve(FakeRuntime()) as lab:
-            yield Ec2Bench(lab)
+    with opened(request.param) as bench:
+        yield bench
 
 
 def test_instances_are_told_with_what_decides(still: Bench) -> None:
@@ -78,7 +72,7 @@ def test_a_volume_says_to_what_it_is_tied(still: Bench) -> None:
     (volume,) = still.cloud.volumes([still.volume["a"]]).values()
     assert volume.state == "in-use"
     (tie,) = volume.attachments
-    assert tie == Attachment(still.instance["a"], "/dev/xvdf", "attached", delete_on_termination=False)
+    assert tie == Attachment(still.instance["a"], "/dev/xvdf", "attached")
     assert volume.size_gib > 0
     assert volume.zone == still.cloud.instances([still.instance["a"]])[still.instance["a"]].zone
 

@@ -10,7 +10,7 @@ import pytest
 from immtf.adapters.ec2 import Ec2
 from immtf.errors import CloudFailed
 from immtf.lab.gateway.orders import Fail, Order, Stuck
-from tests.contract.cloud_benches import Bench, Ec2Bench, FakeBench, aws_of, tags_of
+from tests.contract.cloud_benches import Bench, Ec2Bench, aws_of, opened, tags_of
 from tests.contract.ec2_lab import serve, wait_until
 from tests.fakes.runtime import FakeRuntime
 
@@ -22,11 +22,8 @@ NO_VOLUME, NO_SNAPSHOT = "vol-0fffffffffffffff0", "snap-0fffffffffffffff0"
 
 @pytest.fixture(params=["fake", "ec2"])
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    if request.param == "fake":
-        yield FakeBench()
-    else:
-        with serve(FakeRuntime()) as lab:
-            yield Ec2Bench(lab)
+    with opened(request.param) as bench:
+        yield bench
 
 
 def own(key: str, run: str = "r1") -> dict[str, str]:
@@ -121,7 +118,7 @@ def test_a_snapshot_that_is_deleted_while_it_is_taken_stays_gone() -> None:
         cloud, volume = Ec2(aws_of(lab)), lab.volume()
         with runtime.hold("snapshot") as entered:
             made = cloud.snapshot(volume, own("a"))
-            assert entered.wait(10)
+            assert entered.wait(60)
             cloud.delete_snapshot(made.snapshot_id)
         assert lab.gateway.settle(10)
         assert list(cloud.snapshots(own("a"))) == []

@@ -43,7 +43,7 @@ def test_an_instance_is_stopping_until_its_guest_is_gone_and_starts_again(lab: L
     with lab.runtime.hold("stop") as entered:
         change = lab.ec2.stop_instances(InstanceIds=[instance_id])["StoppingInstances"][0]
         assert (change["PreviousState"]["Name"], change["CurrentState"]["Name"]) == ("running", "stopping")
-        assert entered.wait(5)
+        assert entered.wait(60)
         assert lab.state(instance_id) == "stopping"
         with refused("IncorrectInstanceState"):
             lab.ec2.start_instances(InstanceIds=[instance_id])
@@ -71,7 +71,7 @@ def test_an_address_is_free_only_when_its_instance_has_really_ended(lab: Lab) ->
 def test_an_instance_that_is_ended_while_it_boots_never_becomes_running(lab: Lab) -> None:
     with lab.runtime.hold("boot") as entered:
         instance_id = lab.run()
-        assert entered.wait(5)
+        assert entered.wait(60)
         lab.ec2.terminate_instances(InstanceIds=[instance_id])
         assert lab.state(instance_id) == "shutting-down"
     lab.until(instance_id, "terminated")

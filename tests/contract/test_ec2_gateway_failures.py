@@ -83,7 +83,7 @@ def test_an_instance_that_ends_while_a_volume_is_attached_gives_it_back(lab: Lab
     instance_id, volume_id = lab.running(), lab.volume()
     with lab.runtime.hold("attach") as entered:
         lab.attach(volume_id, instance_id)
-        assert entered.wait(5)
+        assert entered.wait(60)
         lab.ec2.terminate_instances(InstanceIds=[instance_id])
     lab.until(instance_id, "terminated")
     assert lab.volume_state(volume_id) == "available"
@@ -94,7 +94,7 @@ def test_a_volume_that_is_detached_while_it_is_attached_ends_up_available(lab: L
     instance_id, volume_id = lab.running(), lab.volume()
     with lab.runtime.hold("attach") as entered:
         lab.attach(volume_id, instance_id)
-        assert entered.wait(5)
+        assert entered.wait(60)
         lab.ec2.detach_volume(VolumeId=volume_id, InstanceId=instance_id)
         assert lab.attachment(volume_id) == "detaching"
     wait_until(lambda: lab.volume_state(volume_id) == "available")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from immtf.run.ports import Guest
 
-LIMIT_S = 15.0
+LIMIT_S = 30.0
 
 
 class Bench(Protocol):

@@ -69,7 +69,7 @@ def test_what_is_imported_is_wanted_as_it_is_and_only_counts_are_warned_of(three
 
 
 def test_a_new_image_replaces_every_node_and_each_step_is_its_own_node_s(three: PlanWorld) -> None:
-    """F2: with a node's own targets nothing else comes along, in any of the three layouts."""
+    """With a node's own targets nothing else comes along, in any of the three layouts."""
     data, layout = three.plan(image=three.images[1])
     parts = sort_plan(data, layout, {node: three.zones(node) for node in layout.nodes})
     assert {change.kind for change in parts.nodes.values()} == {ChangeKind.REPLACE}

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-BEATS = 'wc -l < "${IMMTF_ROOT:-}/var/lib/data/beat"'
-
 
 @pytest.fixture(params=["fake", "process"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
@@ -47,7 +45,6 @@ class TestAnyRuntime:
         assert not bench.runtime.instances()
 
     def test_an_address_in_use_is_refused(self, bench: Bench) -> None:
-        """F25."""
         bench.image()
         bench.runtime.boot(make_spec("i-1"))
         with pytest.raises(RuntimeFailed):

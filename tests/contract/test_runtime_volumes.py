@@ -100,7 +100,7 @@ def test_out_of_reach_while_detached(guest: ProcessBench) -> None:
 
 
 def test_torn_out_under_a_running_service(guest: ProcessBench) -> None:
-    """F13: a forced detach takes the ground away; the service ends and waits."""
+    """A forced detach takes the ground away; the service ends and waits."""
     with_volume(guest)
     guest.runtime.detach("vol-1", force=True)
     eventually(lambda: guest.status().services == {"beat": "waiting"})
@@ -110,7 +110,6 @@ def test_torn_out_under_a_running_service(guest: ProcessBench) -> None:
 
 
 def test_a_volume_keeps_its_filesystem_and_a_snapshot_has_the_same(guest: ProcessBench) -> None:
-    """F21."""
     with_volume(guest)
     ask = f"findmnt -n -r -o UUID -M {DATA}"
     first = guest.sh(ask)

@@ -31,8 +31,8 @@ DENIED = "rpc error: Permission denied"
 HTML = "<html><body>Sign in to the proxy"
 SICK = {"ID": "x", "Healthy": "false", "LastIndex": 5}
 STRANGE = [
-    (LEADER, Script(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + b"x" * 999, drip_s=0.004), "the answer did not end in time"),
-    (LEADER, Script(raw=b"HTTP/1.1 200 OK\r\nX: y" + b"y" * 99, drip_s=0.05), "no answer in time"),
+    (LEADER, Script(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + b"x" * 999, drip_s=0.012), "the answer did not end in time"),
+    (LEADER, Script(raw=b"HTTP/1.1 200 OK\r\nX: y" + b"y" * 99, drip_s=0.12), "no answer in time"),
     (LEADER, Script(raw=b"HTTP/1.1 100 Continue\r\n\r\n" * 99, drip_s=0.02), "no answer in time"),
     (LEADER, Script(raw=b"SSH-2.0-OpenSSH\r\n"), "answers what is no HTTP, or cut off (BadStatusLine)"),
     (LEADER, Script(raw=b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"half'), "answers what is no HTTP, or cut off (IncompleteRead)"),
@@ -61,7 +61,7 @@ def test_whatever_servers_answer_is_a_reason_within_the_limit(http: HttpBench, p
         http.servers.scripts[address, path] = script
     start = time.monotonic()
     view = http.service.view(http.gate, http.addresses)
-    assert time.monotonic() - start < 3.0, "it dripped or hung for longer"
+    assert time.monotonic() - start < 9.0, "it dripped or hung for longer"
     told = view.answers[A].problem if path == LEADER else view.problem
     assert reason in told
     assert not judge_whole(view, 3).held
@@ -76,7 +76,7 @@ def test_a_view_that_hangs_everywhere_costs_one_limit(http: HttpBench) -> None:
         http.servers.scripts[address, RAFT] = Script("x", hang_s=HANG_S)
     start = time.monotonic()
     view = http.service.view(http.gate, http.addresses)
-    assert time.monotonic() - start < 2.5
+    assert time.monotonic() - start < 5.0
     assert view.problem == f"no server tells the Raft configuration; {http.addresses[A]}, {http.addresses[B]}: no answer in time"
 
 
@@ -106,7 +106,7 @@ def test_a_server_that_hangs_costs_its_limit_and_no_more(http: HttpBench) -> Non
         http.servers.scripts[http.addresses[node], LEADER] = Script("x", hang_s=HANG_S)
     start = time.monotonic()
     view = http.service.view(http.gate, http.addresses)
-    assert time.monotonic() - start < 1.5
+    assert time.monotonic() - start < 5.0
     assert [view.answers[node].problem for node in NODES] == ["", "no answer in time", "no answer in time"]
 
 
@@ -117,6 +117,7 @@ def test_a_server_that_hangs_costs_its_limit_and_no_more(http: HttpBench) -> Non
         ({"CONSUL_HTTP_TOKEN": "general"}, None, "general"),
         ({"CONSUL_HTTP_TOKEN": "general", "MINE": "special"}, "MINE", "special"),
         ({"CONSUL_HTTP_TOKEN": "general"}, "MINE", ""),
+        ({"MINE": "special\n"}, "MINE", "special"),
     ],
 )
 def test_the_token_that_is_meant_goes_along_with_every_question(
@@ -127,6 +128,15 @@ def test_the_token_that_is_meant_goes_along_with_every_question(
     service.hand_over(gate, http.addresses[A], http.addresses[B])
     assert {path for _, _, path, _ in http.servers.asked} == {LEADER, RAFT, HEALTH, TRANSFER}
     assert {sent for _, _, _, sent in http.servers.asked} == {token}
+
+
+def test_what_is_no_token_is_told_and_never_shown(http: HttpBench) -> None:
+    """F49: a header can't hold it, and the library of headers would tell it whole."""
+    service, gate = ConsulService({"MINE": "s3cr3t\ntoken"}), replace(http.gate, token_env="MINE")
+    assert service.view(gate, http.addresses).problem.startswith("MINE holds what is no token")
+    with pytest.raises(CloudFailed, match="MINE holds what is no token") as caught:
+        service.hand_over(gate, http.addresses[A], http.addresses[B])
+    assert "s3cr3t" not in str(caught.value)
 
 
 ASK = """

@@ -191,7 +191,6 @@ def test_rows_tell_why_and_by_which_argument(tmp_path: Path) -> None:
     instance = rows['terraform_data.instance["a"]']
     assert (instance.reason, instance.replace_paths, instance.index) == ("replace_because_cannot_update", ("triggers_replace",), "a")
     assert instance.before["id"]
-    assert instance.after_unknown["id"] is True
     assert rows['terraform_data.volume["a"]'].actions == ("no-op",)
     (world.root / "main.tf").write_text(FLAT.replace('["a", "b", "c"]', '["a", "b"]'))
     gone = {change.address: change for change in world.cli().plan().data.changes}['terraform_data.volume["c"]']
@@ -201,7 +200,7 @@ def test_rows_tell_why_and_by_which_argument(tmp_path: Path) -> None:
 def test_a_plan_of_outputs_only_counts_as_changed(tmp_path: Path) -> None:
     world = applied(tmp_path, IMAGE + 'output "image" {\n  value = var.image\n}\n')
     saved = changed(world).plan()
-    assert (saved.changed, saved.data.changes, saved.data.outputs_changed, saved.data.applyable) == (True, (), ("image",), True)
+    assert (saved.changed, saved.data.changes, saved.data.outputs_changed) == (True, (), ("image",))
 
 
 def test_a_plan_to_destroy_and_the_empty_state_after_it(tmp_path: Path) -> None:

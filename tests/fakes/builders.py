@@ -25,7 +25,7 @@ def make_instance(state: str = "running", instance_id: str = "i-a", image: str =
 
 def make_volume(*ties: tuple[str, str], volume_id: str = "vol-a", state: str = "") -> Volume:
     """Return a volume with these ties: (instance, state)."""
-    found = tuple(Attachment(owner, "/dev/xvdf", tie, delete_on_termination=False) for owner, tie in ties)
+    found = tuple(Attachment(owner, "/dev/xvdf", tie) for owner, tie in ties)
     return Volume(volume_id, state or ("in-use" if found else "available"), ZONE, 10, found)
 
 
@@ -55,7 +55,7 @@ def make_now(
     instance: Instance | None = None, volume: Volume | None = None, *, mount: Mount | None = None, facts: GuestFacts | None = None
 ) -> NodeNow:
     """Return a node with this instance and this volume; its facts hold the one mount where given."""
-    told = facts or (GuestFacts(image_version="1.0.0", mounts=(mount,)) if mount else None)
+    told = facts or (GuestFacts(mounts=(mount,)) if mount else None)
     return NodeNow(make_place(), instance, {"data": volume}, facts=told)
 
 
@@ -72,8 +72,7 @@ def make_change(address: str, *actions: str, **more: Any) -> Change:
 
 
 def make_plan_data(*changes: Change, outputs: Sequence[str] = (), errored: bool = False) -> PlanData:
-    acting = any(not change.is_noop for change in changes) or bool(outputs)
-    return PlanData(changes, tuple(outputs), errored=errored, applyable=acting, terraform_version="1.11.4")
+    return PlanData(changes, tuple(outputs), errored=errored)
 
 
 def make_state(rows: Mapping[str, str], *, tainted: Iterable[str] = (), deposed: Mapping[str, str] | None = None) -> StateData:

@@ -140,8 +140,8 @@ def _instance(item: SimInstance) -> Instance:
 
 
 def _volume(item: SimVolume) -> Volume:
-    ties = (Attachment(item.owner, "/dev/xvdf", item.tie, delete_on_termination=False),) if item.owner else ()
-    return Volume(item.volume_id, "in-use" if ties else "available", item.zone, item.size, ties, "gp3")
+    ties = (Attachment(item.owner, "/dev/xvdf", item.tie),) if item.owner else ()
+    return Volume(item.volume_id, "in-use" if ties else "available", item.zone, item.size, ties, "gp3", item.created)
 
 
 def _shown(item: SimSnapshot) -> VolumeSnapshot:

@@ -42,7 +42,7 @@ class DeposedTerraform(FakeTerraform):
         module, _, name = self.address.rpartition(f".{INSTANCE}.")
         row = Change(self.address, module, INSTANCE, name, None, "managed", ("delete",), before={"id": self.identity}, deposed=KEY)
         kept = tuple(change for change in saved.data.changes if not targets or change.type == INSTANCE)
-        made = replace(saved, data=replace(saved.data, changes=(*kept, row), applyable=True))
+        made = replace(saved, data=replace(saved.data, changes=(*kept, row)))
         self.made.append(made)
         return made
 

@@ -44,7 +44,7 @@ class FakeGuest:
         raise AssertionError(f"this guest can't read:\n{script}")
 
     def _facts(self, item: SimInstance, quoted: list[str]) -> str:
-        lines = [f"version\t\t{item.image}"]
+        lines: list[str] = []
         for (path,) in map(shlex.split, quoted):
             volume = self._at(item, path)
             if volume is None:

@@ -13,7 +13,7 @@ from immtf.lab.runtime import Executed, InstanceSpec, InstanceStatus, RuntimeFai
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-HOLD_LIMIT_S = 20.0
+HOLD_LIMIT_S = 60.0
 
 
 @dataclass

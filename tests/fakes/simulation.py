@@ -64,6 +64,7 @@ class SimVolume:
     size: int = 10
     modification: str = ""
     fsck_s: float = 0.0
+    created: float = 0.0
 
 
 @dataclass

@@ -82,5 +82,5 @@ def served(s3: SmallS3) -> Iterator[SmallS3]:
         yield s3
     finally:
         server.shutdown()
-        thread.join(10)
+        thread.join(60)
         server.server_close()

@@ -35,7 +35,7 @@ class FakePlan:
 
     @property
     def changed(self) -> bool:
-        return self.data.applyable
+        return bool(self.data.outputs_changed) or any(not row.is_noop for row in self.data.changes)
 
 
 @dataclass
@@ -109,7 +109,7 @@ class FakeTerraform:
         rows = self.planner.all_gone() if destroy else self.planner.rows(targets)
         acting = any(not row.is_noop for row in rows)
         outputs = ("instance_ids",) if not targets and (acting or self.outputs != self._ids()) else ()
-        data = PlanData(tuple(rows), outputs, errored=False, applyable=acting or bool(outputs), terraform_version="1.11.4")
+        data = PlanData(tuple(rows), outputs, errored=False)
         saved = FakePlan(data, self.sim.serial, destroy)
         self.made.append(saved)
         return saved
@@ -167,7 +167,7 @@ class FakeTerraform:
 
     def _create(self, kind: Kind, key: str) -> None:
         if kind == VOLUME:
-            volume = SimVolume(self.sim.new_id("vol"), key, self.sim.zone(key))
+            volume = SimVolume(self.sim.new_id("vol"), key, self.sim.zone(key), created=self.sim.clock.now)
             self.sim.volumes[volume.volume_id] = volume
             self._write(VOLUME, key, Row(key, VOLUME, volume.volume_id))
         elif kind == INSTANCE:
@@ -224,7 +224,9 @@ class FakeTerraform:
     def _launch(self, key: str) -> Row:
         taken = [item for item in self.sim.instances.values() if item.address == self.sim.address(key) and item.state != "terminated"]
         if taken:
-            raise TerraformFailed(f"InvalidIPAddress.InUse: {self.sim.address(key)} is in use by {taken[0].instance_id}")
+            raise TerraformFailed(
+                f"InvalidIPAddress.InUse: {self.sim.address(key)} is in use by {taken[0].instance_id}", code="InvalidIPAddress.InUse"
+            )
         item = self.sim.launch(key, self.sim.wanted)
         while item.state == "pending":
             self.sim.clock.sleep(1.0)
@@ -249,7 +251,7 @@ class FakeTerraform:
         item = self.sim.instances[self.sim.state[self.planner.address(INSTANCE, key)].identity]
         volume = self.sim.volumes[self.sim.state[self.planner.address(VOLUME, key)].identity]
         if volume.owner not in {"", item.instance_id}:
-            raise TerraformFailed(f"VolumeInUse: {volume.volume_id} is attached to {volume.owner}")
+            raise TerraformFailed(f"VolumeInUse: {volume.volume_id} is attached to {volume.owner}", code="VolumeInUse")
         if volume.zone != item.zone:
             raise TerraformFailed(f"InvalidVolume.ZoneMismatch: {volume.volume_id} is in {volume.zone}, {item.instance_id} in {item.zone}")
         if item.state not in {"running", "stopped"}:

@@ -51,7 +51,7 @@ def test_versions_are_those_that_immtf_stands_for(module: Path) -> None:
 
 @each_module
 def test_nothing_is_placed_by_number_and_no_volume_is_forced(module: Path) -> None:
-    """F38: keys, never positions; F13: never a forced detach; F4: no second instance that wants the volume."""
+    """Keys, never positions; never a forced detach; no second instance that wants the volume."""
     for part in parts(module):
         for word in ("count", "force_detach", "create_before_destroy", "prevent_destroy"):
             assert not re.search(rf"^\s+{word}\s*=", part.body, re.MULTILINE), (part.labels, word)
@@ -63,7 +63,7 @@ def test_no_backend_and_no_provider_are_set(module: Path) -> None:
 
 
 def test_a_data_volume_never_goes_with_its_instance() -> None:
-    """F27: the volume is a resource of its own, and no block device inside the instance."""
+    """The volume is a resource of its own, and no block device inside the instance."""
     found = {part.labels: part for part in parts(ROOT / "modules/node") if part.kind == "resource"}
     assert isinstance(found["aws_ebs_volume", "data"], Part)
     assert "ebs_block_device" not in found["aws_instance", "this"].body

@@ -44,7 +44,7 @@ class Cloud:
             endpoint_url=variables["AWS_ENDPOINT_URL"],
             aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-            config=Config(proxies={}, connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 2}),
+            config=Config(proxies={}, connect_timeout=30, read_timeout=60, retries={"total_max_attempts": 2}),
         )
 
     def machines(self) -> list[Machine]:

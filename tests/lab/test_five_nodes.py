@@ -25,7 +25,7 @@ IDS = ["mounted", "consul", "http:8500", "tcp:8500", "command:image-version"]
 
 
 def test_five_nodes_from_a_directory(rehearsal: Rehearsal, show: Callable[[str], None]) -> None:
-    """F37: each gate holds on each new instance; one availability zone after the other, the leader last."""
+    """Each gate holds on each new instance; one availability zone after the other, the leader last."""
     before = rehearsal.copy_block("before")
     rehearsal.change("version: 1.1.0", "version: 1.0.3")
     rehearsal.change('version: "~> 1.1"', 'version: "~> 1.0.0"')

@@ -25,7 +25,7 @@ FIGURES = {
 
 
 def test_main_job(rehearsal: Rehearsal, show: Callable[[str], None]) -> None:
-    """F20, F21, F37: each node has a new instance, proven with its old volume; F33: the leader is last."""
+    """Each node has a new instance, proven with its old volume; the leader is last."""
     ended = rehearsal.run("test-upgrade", "--yes").expect(0)
 
     last = ended.last

@@ -1,8 +1,9 @@
 """Terraform or OpenTofu on one root module.
 
 `cli` is the adapter. Around it stand pure parts: `argv` (what is run), `environment` (with what), `stream` and `diagnostics` (what it
-says), `failures` (what that means); and what touches files: `runs` (one child and its output), `earlier` (children of a killed run),
-`localstate` (the state's file and its copy), `overrides` and `hcl` (what a lab puts beside a configuration).
+says), `failures` (what that means), `writers` (who wrote a state); and what touches files: `runs` (one child and its output), `earlier`
+(children of a killed run), `localstate` (the state's file and its copy), `copies` and `stored` (a state that is kept elsewhere), `unsaved`
+(a state that could not be saved), `overrides` and `hcl` (what a lab puts beside a configuration).
 """
 
 from immtf.adapters.terraform.cli import SavedPlan, TerraformCli

@@ -70,12 +70,14 @@ class TerraformCli:
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
         stored: Callable[[], str] = str,
+        guard: Callable[[], None] = lambda: None,
     ) -> None:
         """Wire an adapter; nothing is run yet.
 
         `environment` is complete: nothing of this process' own is added. `variables` are handed over in a file of mode 0600 that exists
         while a plan is made. `cancel` ends the waiting for an earlier run and nothing else: a plan or an apply in progress is ended
-        by `interrupt` only. `stored` reads a state that is kept elsewhere as it stands there, "" where that can't be done.
+        by `interrupt` only. `stored` reads a state that is kept elsewhere as it stands there, "" where that can't be done. `guard` raises
+        where this process may not save what an earlier one left unsaved.
         """
         self._root = root.resolve()
         self._environment, self._left_out = child_environment(environment)
@@ -84,8 +86,7 @@ class TerraformCli:
         self._listen = listen
         self._cancel = cancel
         self._limits = limits or TerraformLimits()
-        self._sleep = sleep
-        self._monotonic = monotonic
+        self._sleep, self._monotonic = sleep, monotonic
         self._stored = stored
         self._runner = Runner(
             binary=str(binary),
@@ -104,6 +105,8 @@ class TerraformCli:
             listen=listen,
             sleep=sleep,
             cancelled=cancel.is_set,
+            before=self._copies.newest,
+            guard=guard,
         )
         self._version = ""
         self.copy: Path | None = None

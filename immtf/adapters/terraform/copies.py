@@ -36,6 +36,10 @@ class Copies:
             old.unlink(missing_ok=True)
         return path
 
+    def newest(self) -> str:
+        """Return the copy from before the last apply; "" where there is none."""
+        return next((path.read_text(errors="replace") for path in self._all()), "")
+
     def remove(self) -> None:
         """Remove all of them, those of earlier runs too. May be repeated."""
         for path in self._all():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from immtf.adapters.process import Ending
 from immtf.errors import ExitCode, Interrupted, StalePlan, TerraformFailed
-from immtf.plan.faults import Fault, code_in, fault_of
+from immtf.plan.faults import LATER, RENEW, Fault, code_in, fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,14 +31,10 @@ _INIT_NEEDED = re.compile(
     r"|Missing required provider|Required plugins are not installed|not yet installed",
     re.IGNORECASE,
 )
-
-
-_LATER = "wait some minutes; then run the same command again: it goes on from what it finds"
 _NEXT: dict[Fault | None, str] = {
-    Fault.CREDENTIALS: "renew the credentials (a profile's, a role's or those in the environment); "
-    "then run the same command again: it goes on from what it finds",
-    Fault.THROTTLED: f"AWS throttles this account's calls: {_LATER}",
-    Fault.BROKEN: f"AWS has a fault of its own: {_LATER}",
+    Fault.CREDENTIALS: RENEW,
+    Fault.THROTTLED: f"AWS throttles this account's calls: {LATER}",
+    Fault.BROKEN: f"AWS has a fault of its own: {LATER}",
 }
 
 

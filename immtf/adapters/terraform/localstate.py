@@ -78,8 +78,9 @@ def mend_empty(path: Path) -> bool:
             next=f"remove what that apply made (find it by its tags), then: rm {path}",
         )
     partial = path.with_name(path.name + ".partial")
-    shutil.copyfile(copy, partial)
+    partial.touch(mode=0o600)  # before anything is in it: a state holds secrets
     partial.chmod(0o600)
+    shutil.copyfile(copy, partial)
     partial.replace(path)
     return True
 

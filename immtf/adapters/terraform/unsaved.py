@@ -2,8 +2,9 @@
 
 Terraform leaves it as `errored.tfstate` in the root module, and would write over it at the next failure. Right after the apply it is
 pushed where it belongs, a bounded number of times with growing pauses. If that fails the file stays and the run ends. A later run
-pushes it before anything else, if it is surely the next one of that very state: the same lineage and a greater serial. Anything
-else is refused with both told. The file is never removed before its content is where it belongs, and no lock is broken for it.
+pushes it before anything else, where it may change things (`guard`), and if it is surely the next one of that very state: the same
+lineage, a greater serial, and nothing kept there that the apply neither found nor made (`succession`). Anything else is refused with
+both told. The file is never removed before its content is where it belongs, and no lock is broken for it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from immtf.adapters.terraform import argv
 from immtf.adapters.terraform.failures import RunFailed, StateLocked
 from immtf.adapters.terraform.stream import TerraformEvent
+from immtf.adapters.terraform.succession import follows
 from immtf.errors import ImmtfError
 
 if TYPE_CHECKING:
@@ -46,7 +48,11 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Unsaved:
-    """The file in one root module. `run` runs a Terraform command and returns its output; `cancelled` ends the trying, not a try."""
+    """The file in one root module. `run` runs a Terraform command and returns its output; `cancelled` ends the trying, not a try.
+
+    `before` returns the copy of the state from before the last apply, "" where there is none; `guard` raises where this process may not
+    write down what an earlier one left.
+    """
 
     root: Path
     program: str
@@ -55,6 +61,8 @@ class Unsaved:
     listen: Callable[[TerraformEvent], None]
     sleep: Callable[[float], None]
     cancelled: Callable[[], bool]
+    before: Callable[[], str]
+    guard: Callable[[], None]
 
     @property
     def path(self) -> Path:
@@ -79,15 +87,17 @@ class Unsaved:
         """Push what an earlier run left, where it surely is the next of that state. Raises `StateUnsaved` where it isn't."""
         if not self.path.exists():
             return
-        left, there = tell(self.path.read_text(errors="replace")), tell(self.run(argv.state_pull()))
+        self.guard()
+        texts = self.path.read_text(errors="replace"), self.run(argv.state_pull())
+        left, there = tell(texts[0]), tell(texts[1])
         if left.lineage and left.lineage == there.lineage and left.content == there.content:
             self._put_away()  # pushed by a run that was killed right then
-        elif left.lineage and left.lineage == there.lineage and left.serial > there.serial:
+        elif left.lineage and left.lineage == there.lineage and left.serial > there.serial and follows(*texts, self.before()):
             self._note(f"an earlier apply could not save its state ({left}) and left it in {self.path}: it is pushed now, over {there}")
             self._push()
         else:
             raise StateUnsaved(
-                f"an earlier apply left its state here ({left}), and it is not the next one of what is kept ({there})",
+                f"an earlier apply left its state here ({left}), and it is not surely the next one of what is kept ({there})",
                 where=str(self.path),
                 next=f"compare the two ({self._chdir('state pull')}); if the file is the right one: {self._chdir(f'state push {FILE}')}, "
                 "if it is not: move it away",

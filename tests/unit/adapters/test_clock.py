@@ -72,7 +72,7 @@ def test_a_sleep_takes_its_time() -> None:
     clock = WallClock(Signals())
     start = clock.monotonic()
     clock.sleep(0.15)
-    assert 0.15 <= clock.monotonic() - start < 1.0
+    assert 0.15 <= clock.monotonic() - start < LIMIT_S
     clock.sleep(0)
 
 
@@ -83,7 +83,7 @@ def test_a_request_ends_the_sleep_it_falls_into_and_not_the_next_ones() -> None:
     thread.start()
     start = time.monotonic()
     clock.sleep(LIMIT_S)
-    assert time.monotonic() - start < 5.0
+    assert time.monotonic() - start < LIMIT_S / 2
     thread.join()
     start = time.monotonic()
     clock.sleep(0.1)

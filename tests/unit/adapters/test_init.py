@@ -27,7 +27,7 @@ sys.exit(run_under(body, orphans_s={orphans_s}))
 """
 WAITS = """
     print("ready", flush=True)
-    end = time.monotonic() + 1.0
+    end = time.monotonic() + 3.0
     while time.monotonic() < end:
         time.sleep(0.05)
     print(*got, flush=True)
@@ -37,7 +37,7 @@ WAITS = """
 
 def may_unshare() -> bool:
     try:
-        return subprocess.run([*NAMESPACE, "true"], check=False, capture_output=True, timeout=20).returncode == 0
+        return subprocess.run([*NAMESPACE, "true"], check=False, capture_output=True, timeout=60).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 
@@ -66,9 +66,8 @@ def test_it_ends_as_its_child_did(end: str, code: int) -> None:
 
 
 @needs_namespace
-def test_a_signal_reaches_the_run_once(tmp_path: Path) -> None:
+def test_a_signal_reaches_the_run_once() -> None:
     """S1, S2: `docker stop` and `docker kill` speak to process 1 only, and an init that did nothing would swallow it."""
-    assert tmp_path.exists()
     with begin([*NAMESPACE, *program(WAITS)]) as namespace:
         assert namespace.stdout is not None
         assert namespace.stdout.readline() == "ready\n"
@@ -101,11 +100,18 @@ def test_a_ctrl_c_reaches_the_run_once() -> None:
 
 @needs_namespace
 def test_orphans_are_reaped() -> None:
-    """F7: a provider whose Terraform died is handed to process 1; as a zombie it would look alive to whoever counts processes."""
+    """A provider whose Terraform died is handed to process 1; as a zombie it would look alive to whoever counts processes."""
     body = """
     subprocess.run(["sh", "-c", "sleep 0.1 & sleep 0.1 &"])
-    time.sleep(0.6)
-    states = [open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0] for pid in os.listdir("/proc") if pid.isdigit()]
+    def state(pid):
+        try:
+            return open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0]
+        except OSError:  # it has just been reaped
+            return ""
+    end, states = time.monotonic() + 30, []
+    while len(states) != 2 and time.monotonic() < end:
+        time.sleep(0.1)
+        states = [told for pid in os.listdir("/proc") if pid.isdigit() and (told := state(pid))]
     print(len(states), states.count("Z"))
     sys.exit(0)
 """
@@ -117,7 +123,7 @@ def test_orphans_are_reaped() -> None:
 @needs_namespace
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_a_terraform_that_was_left_gets_its_time(tmp_path: Path, interrupted: bool) -> None:
-    """F7, S2: immtf was killed in the container; its Terraform ends on its own before the container does, or after one interrupt."""
+    """S2: immtf was killed in the container; its Terraform ends on its own before the container does, or after one interrupt."""
     terraform = tmp_path / "terraform"
     shutil.copy(sys.executable, terraform)
     work = (

@@ -11,6 +11,7 @@ from immtf.app import upgrade
 from immtf.app.closing import run_to_end
 from immtf.errors import CloudFailed, ExitCode, Interrupted, LeaseLost, TerraformFailed
 from immtf.model.events import StageStarted, StepFinished
+from immtf.plan.checks import Overrides
 from immtf.plan.rollback import FORMAT_TAG
 from tests.fakes.calls import Fault
 from tests.fakes.session import IMAGES, make_session
@@ -124,7 +125,7 @@ def test_another_node_that_died_meanwhile_is_repaired_first() -> None:
 
 
 def test_a_gate_that_fails_before_the_stop_has_no_way_back() -> None:
-    """F35: nothing was replaced, and the other node is the one to be mended."""
+    """Nothing was replaced, and the other node is the one to be mended."""
     session = make_bad("good")
     session.scene.sim.kill_server("c")
     session.scene.sim.clock.sleep(60)
@@ -138,6 +139,16 @@ def test_a_gate_that_fails_before_the_stop_has_no_way_back() -> None:
 def test_an_old_image_that_can_not_read_the_data_is_not_gone_back_to() -> None:
     newer = (IMAGES[0], replace(IMAGES[1], tags={FORMAT_TAG: "2"}))
     session = make_bad(known=newer)
+    assert upgraded(session) is ExitCode.GATE_FAILED
+    assert "[data-format]" in session.halted.what
+    assert session.scene.rolled() == {"a": 0, "b": 1, "c": 0}
+
+
+def test_what_was_let_pass_for_the_upgrade_is_not_let_pass_for_the_way_back() -> None:
+    """F36: a person who sends data on to another format has not said that a machine may bring them back from it."""
+    session = make_bad(known=(IMAGES[0], replace(IMAGES[1], tags={FORMAT_TAG: "2"})))
+    session.overrides = Overrides({"data-format": "a downgrade that was meant"})
+    session.patience = replace(session.patience, overrides=session.overrides)
     assert upgraded(session) is ExitCode.GATE_FAILED
     assert "[data-format]" in session.halted.what
     assert session.scene.rolled() == {"a": 0, "b": 1, "c": 0}

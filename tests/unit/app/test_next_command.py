@@ -26,6 +26,8 @@ def session(again: str) -> SimSession:
         ("", "run `immtf upgrade` again", "run `immtf upgrade` again"),
         (UPGRADE, "terminate it", "terminate it"),
         ("immtf create b --lab", "then `immtf again` goes on", "then `immtf create b --lab` goes on"),
+        ("immtf create b --lab", "`immtf again --yes`", "`immtf create b --lab --yes`"),
+        ("immtf unlock b --lab", "`immtf unlock --force --yes`", "`immtf unlock blocks/consul --lab --force --yes`"),
         ("immtf create b --lab", "run the same command again: so", "run `immtf create b --lab` again: so"),
         (UPGRADE, "`immtf upgrade --image=ami-1 --only=server/a`", "`immtf upgrade blocks/consul --lab --image=ami-1 --only=server/a`"),
     ],

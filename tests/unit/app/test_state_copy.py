@@ -9,6 +9,7 @@ import pytest
 
 from immtf.adapters.terraform import TerraformCli
 from immtf.adapters.terraform.runs import TerraformRun
+from immtf.adapters.terraform.unsaved import StateUnsaved
 from immtf.app.closing import Outcome, run_to_end
 from immtf.errors import ExitCode, TerraformFailed
 from tests.fakes.session import make_session
@@ -54,6 +55,9 @@ def test_a_halt_names_it_and_it_stays(tmp_path: Path) -> None:
         ("upgrade", Outcome("pending", ExitCode.CHANGES_PENDING), True),
         ("status", Outcome(), True),
         ("plan", Outcome("nothing_to_do"), True),
+        ("unlock", Outcome("nothing_to_do"), True),
+        ("unlock", Outcome(), True),
+        ("repair", Outcome(), True),
     ],
 )
 def test_it_goes_with_a_run_that_ended_well(tmp_path: Path, command: str, outcome: Outcome, left: bool) -> None:
@@ -62,3 +66,10 @@ def test_it_goes_with_a_run_that_ended_well(tmp_path: Path, command: str, outcom
     run_to_end(session, command, lambda: outcome)
     session.close()
     assert copy.exists() is left
+
+
+def test_a_command_that_changes_nothing_saves_no_state_that_an_earlier_apply_left() -> None:
+    """F9, F12: the run whose state it is may be at it just now; one that changes something has its leases asked first."""
+    session = make_session(make_scene(3))
+    with pytest.raises(StateUnsaved, match="this command changes nothing"):
+        session._may_save()

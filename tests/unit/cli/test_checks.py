@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from immtf.cli.options import Options
-from immtf.lab.toolchain import TERRAFORM, Cache, Toolchain
 from immtf.plan.checks import GATES, RULES
-from tests.unit.cli.program import TINY, environment, immtf_program, make_tiny
+from tests.unit.cli.program import TINY, immtf_program, make_tiny
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,13 +61,8 @@ def test_the_command_that_goes_on_has_the_overrides_too(tmp_path: Path) -> None:
     assert "--reason" not in Options(block=tmp_path, reason="of nothing").again("upgrade")
 
 
-def test_an_override_is_in_the_journal_with_its_reason(tmp_path: Path) -> None:
+def test_an_override_is_in_the_journal_with_its_reason(tiny: Path, env: dict[str, str]) -> None:
     """From the command line to the journal, with the real Terraform: refused, then let pass by name."""
-    (found,) = Toolchain(Cache(tmp_path / "cache"), os.environ).find((TERRAFORM,))
-    if found.path is None or not found.usable:
-        pytest.skip(f"no terraform here: {found.problem}")
-    env = environment(tmp_path, IMMTF_TERRAFORM=str(found.path), PATH="/usr/bin:/bin")
-    tiny = make_tiny(tmp_path / "tiny")
     (tiny / "main.tf").write_text('variable "word" {}\nresource "terraform_data" "this" { triggers_replace = var.word }\n')
     assert immtf_program("create", "--yes", "--var", "word=a", cwd=tiny, env=env).returncode == 0
     refused = immtf_program("create", "--yes", "--var", "word=b", cwd=tiny, env=env)

@@ -80,7 +80,7 @@ def test_a_yes_goes_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize("keys", ["n\n", "\n", "\x04", "\x03"], ids=["no", "only return", "end of input", "Ctrl-C"])
 def test_anything_else_ends_the_run_at_once_with_nothing_touched(tmp_path: Path, keys: str) -> None:
     shown = answered(tmp_path, keys)
-    assert "130|not confirmed|nothing was touched" in shown
+    assert "130|not confirmed|`immtf again` asks anew" in shown
     assert "requests 0" in shown, "it is no request to stop what was never begun"
 
 
@@ -94,7 +94,7 @@ def test_yes_asks_nobody() -> None:
     confirmer(Options(block=Path(), yes=True))("Change it?")
 
 
-@pytest.mark.parametrize(("name", "advice"), [(None, "add --yes"), ("consul", "--confirm consul")])
+@pytest.mark.parametrize(("name", "advice"), [(None, "`immtf again --yes`"), ("consul", "`immtf again --confirm consul`")])
 def test_without_a_terminal_it_ends_instead_of_hanging(tmp_path: Path, name: str | None, advice: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", CHILD.format(name=name)],

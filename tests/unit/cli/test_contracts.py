@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from immtf.lab.toolchain import TERRAFORM, Cache, Toolchain
-from tests.unit.cli.program import environment, immtf_program
+from tests.unit.cli.program import immtf_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,19 +33,6 @@ clusters:
     gates: [mounted]
     volumes: {{ data: {{ mount: {mount} }} }}
 """
-
-
-@pytest.fixture(scope="module")
-def terraform(tmp_path_factory: pytest.TempPathFactory) -> str:
-    (found,) = Toolchain(Cache(tmp_path_factory.mktemp("cache")), os.environ).find((TERRAFORM,))
-    if found.path is None or not found.usable:
-        pytest.skip(f"no terraform here: {found.problem}")
-    return str(found.path)
-
-
-@pytest.fixture
-def env(tmp_path: Path, terraform: str) -> dict[str, str]:
-    return environment(tmp_path, IMMTF_TERRAFORM=terraform, PATH="/usr/bin:/bin")
 
 
 def write(folder: Path, hcl: str, *, version: str, more: str = "", name: str = "") -> Path:

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from immtf.lab.toolchain import TERRAFORM, Cache, Toolchain
-from tests.unit.cli.program import environment, immtf_program, make_tiny
+from tests.unit.cli.program import immtf_program
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.fixture
-def env(tmp_path: Path) -> dict[str, str]:
-    (found,) = Toolchain(Cache(tmp_path / "cache"), os.environ).find((TERRAFORM,))
-    if found.path is None or not found.usable:
-        pytest.skip(f"no terraform here: {found.problem}")
-    return environment(tmp_path, IMMTF_TERRAFORM=str(found.path), PATH="/usr/bin:/bin")
-
-
-@pytest.fixture
-def tiny(tmp_path: Path) -> Path:
-    return make_tiny(tmp_path / "tiny")
 
 
 @pytest.mark.parametrize("output", ["text", "lines"])

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from immtf.lab.toolchain import TERRAFORM, Cache, Toolchain
 from tests.unit.cli.program import environment, immtf_program, make_tiny
 
 HOLDER = """
@@ -20,19 +18,6 @@ with held_lease(Path(sys.argv[1]), {"run": "r1", "who": "eve@ci-7", "command": "
     print("held", flush=True)
     sys.stdin.read()
 """
-
-
-@pytest.fixture(scope="module")
-def terraform(tmp_path_factory: pytest.TempPathFactory) -> str:
-    (found,) = Toolchain(Cache(tmp_path_factory.mktemp("cache")), os.environ).find((TERRAFORM,))
-    if found.path is None or not found.usable:
-        pytest.skip(f"no terraform here: {found.problem}")
-    return str(found.path)
-
-
-@pytest.fixture
-def env(tmp_path: Path, terraform: str) -> dict[str, str]:
-    return environment(tmp_path, IMMTF_TERRAFORM=terraform, PATH="/usr/bin:/bin", USER="eve")
 
 
 def test_a_lock_of_a_living_process_is_shown_and_can_not_be_broken(tmp_path: Path, env: dict[str, str]) -> None:

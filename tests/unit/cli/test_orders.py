@@ -77,6 +77,12 @@ def test_exactly_one_fault_is_ordered(home: Path, lab: Lab, words: list[str], to
     assert lab.orders() == ()
 
 
+def test_an_order_names_its_action(home: Path, lab: Lab) -> None:
+    _, stderr = order(home, "--stuck", code=2)
+    assert "which call goes wrong is not said" in stderr
+    assert lab.orders() == ()
+
+
 def test_an_order_that_the_lab_does_not_understand_is_refused(lab: Lab) -> None:
     with pytest.raises(LabFailed, match="isn't understood"):
         lab.order("RunInstances", "explode")

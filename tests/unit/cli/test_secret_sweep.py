@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from immtf.adapters.terraform.hcl import sensitive_variables
-from immtf.lab.toolchain import TERRAFORM, Cache, Toolchain
 from tests.unit.cli.program import TINY, environment, immtf_program
 
 if TYPE_CHECKING:
@@ -47,14 +46,6 @@ output "all" {
 }
 """
 LIMIT_S = 120.0
-
-
-@pytest.fixture(scope="module")
-def terraform(tmp_path_factory: pytest.TempPathFactory) -> str:
-    (found,) = Toolchain(Cache(tmp_path_factory.mktemp("cache")), os.environ).find((TERRAFORM,))
-    if found.path is None or not found.usable:
-        pytest.skip(f"no terraform here: {found.problem}")
-    return str(found.path)
 
 
 @pytest.fixture

@@ -29,6 +29,9 @@ def make_block(token_env: str | None = None) -> Block:
         "github_token",
         "X_API_KEY",
         "TLS_PRIVATE_KEY",
+        "TF_TOKEN_app_terraform_io",
+        "PGPASSWORD",
+        "MYSQL_PWD",
     ],
 )
 def test_variables_that_are_secret_by_their_name(name: str) -> None:
@@ -66,3 +69,11 @@ def test_every_form_of_it_the_longest_first() -> None:
     given = secret_texts(make_block(), {"TOKEN": 'a"b c\\d'}, {}, ())
     assert {'a"b c\\d', "'a\"b c\\d'", 'a\\"b c\\\\d', "a%22b%20c%5Cd"} == set(given)
     assert [len(text) for text in given] == sorted(map(len, given), reverse=True)
+
+
+def test_a_secret_with_a_line_end_and_one_of_several_lines() -> None:
+    """F49: a server tells the token without the line's end that a file gave it; what is told line by line is masked line by line."""
+    given = secret_texts(make_block(), {"TOKEN": "0123456789\n", "TLS_PRIVATE_KEY": "-----\nMIIEowIBAAKCAQEA\n}\n"}, {}, ())
+    assert "0123456789" in given
+    assert "MIIEowIBAAKCAQEA" in given
+    assert "}" not in given

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from immtf.lab.toolchain import TERRAFORM, Cache, Toolchain
 from tests.unit.cli.program import TINY, environment, immtf_program, make_tiny
 
 SECRET = "wJalrXUtnFEMI/K7MDENG"
@@ -20,24 +18,6 @@ clusters:
     nodes: module.server
     gates: [{ consul: { token_env: MY_TOKEN } }]
 """
-
-
-@pytest.fixture(scope="module")
-def terraform(tmp_path_factory: pytest.TempPathFactory) -> str:
-    (found,) = Toolchain(Cache(tmp_path_factory.mktemp("cache")), os.environ).find((TERRAFORM,))
-    if found.path is None or not found.usable:
-        pytest.skip(f"no terraform here: {found.problem}")
-    return str(found.path)
-
-
-@pytest.fixture
-def tiny(tmp_path: Path) -> Path:
-    return make_tiny(tmp_path / "tiny")
-
-
-@pytest.fixture
-def env(tmp_path: Path, terraform: str) -> dict[str, str]:
-    return environment(tmp_path, IMMTF_TERRAFORM=terraform, PATH="/usr/bin:/bin")
 
 
 def test_plan_as_json_prints_events_and_nothing_else(tiny: Path, env: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ from immtf.plan.changes import parse_outputs, parse_plan, parse_state
 
 
 def make_row(actions: list[str], **more: Any) -> dict[str, Any]:
-    change = {"actions": actions, "before": {"id": "i-1"}, "after": {}, "after_unknown": {"id": True}} | more.pop("change", {})
+    change = {"actions": actions, "before": {"id": "i-1"}, "after": {}} | more.pop("change", {})
     row = {"address": "aws_instance.this", "mode": "managed", "type": "aws_instance", "name": "this", "change": change}
     return row | more
 
@@ -62,18 +62,10 @@ def test_predicates(actions: tuple[str, ...], true: set[str]) -> None:
     assert {name for name in names if getattr(change, name)} == true
 
 
-def test_applyable_is_told_or_follows_from_the_changes() -> None:
-    assert not parse_plan(make_plan(make_row(["no-op"]))).applyable
-    assert parse_plan(make_plan(make_row(["update"]))).applyable
-    assert not parse_plan(make_plan(make_row(["update"]), errored=True)).applyable
-    assert not parse_plan(make_plan(make_row(["update"]), applyable=False)).applyable
-
-
 def test_outputs_that_change() -> None:
     outputs = {"b": {"actions": ["update"]}, "a": {"actions": ["no-op"]}}
     plan = parse_plan(make_plan(output_changes=outputs))
     assert plan.outputs_changed == ("b",)
-    assert plan.applyable
 
 
 @pytest.mark.parametrize("document", [{}, {"format_version": "2.0"}, {"format_version": ""}])
@@ -107,7 +99,6 @@ def test_the_state_with_its_modules() -> None:
     row = {"address": "a.b", "mode": "managed", "type": "a", "name": "b", "values": {"id": "1", "p": "x"}, "sensitive_values": {"p": True}}
     document = {
         "format_version": "1.0",
-        "terraform_version": "1.11.4",
         "values": {
             "outputs": {"o": {"sensitive": False, "value": [1]}, "s": {"sensitive": True, "value": "x"}},
             "root_module": {
@@ -127,7 +118,7 @@ def test_the_state_with_its_modules() -> None:
         ("module.m.a.b", "module.m", "k", True, "d"),
     ]
     assert state.resources[0].values == {"id": "1", "p": SENSITIVE}
-    assert (state.outputs, state.serial, state.terraform_version) == ({"o": [1], "s": SENSITIVE}, 4, "1.11.4")
+    assert (state.outputs, state.serial) == ({"o": [1], "s": SENSITIVE}, 4)
 
 
 def test_an_environment_that_was_never_applied_has_no_resources() -> None:

@@ -150,6 +150,17 @@ def test_a_deposed_instance_that_holds_a_volume_is_a_person_s() -> None:
     assert [finding.repairable for finding in diagnose(seen)] == [False, False]
 
 
+def test_a_deposed_instance_with_disks_of_its_own_is_a_person_s() -> None:
+    """F27, F40: its data disks are in no volume's row, and might be deleted with it."""
+    disk = {"device_name": "/dev/xvdf", "delete_on_termination": True}
+    left = make_state({}, deposed={THIS: "k1"})
+    left = replace(left, resources=tuple(replace(item, values={**item.values, "ebs_block_device": [disk]}) for item in left.resources))
+    (finding,) = diagnose(make_seen(state=left, instances={"left-over": make_instance("stopped", "left-over")}))
+    assert not finding.repairable
+    row = make_change(THIS, "delete", deposed="k1", before={"ebs_block_device": [disk]})
+    assert [refusal.check for refusal in judge_deposed(make_plan_data(row), THIS, "k1")] == ["data-disk"]
+
+
 def test_terraform_that_can_not_plan_is_told_with_the_way_on() -> None:
     """F10, F8: a lock's holder is named, and nobody but a person breaks it."""
     (lock,) = diagnose(make_seen(plan_problem="held by ann", lock="terraform force-unlock 7"))

@@ -51,7 +51,7 @@ class Guest:
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         """Run a script as it is run on an instance."""
         environment = {"PATH": f"{self.shims}{os.pathsep}{os.defpath}", "IMMTF_ROOT": str(self.root), "TABLE": str(self.table)}
-        return subprocess.run(["/bin/sh", "-c", script], env=environment, capture_output=True, text=True, timeout=20, check=False)
+        return subprocess.run(["/bin/sh", "-c", script], env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.fixture
@@ -68,14 +68,11 @@ def guest(tmp_path: Path) -> Guest:
 
 def test_facts_of_a_mounted_and_marked_volume(guest: Guest) -> None:
     guest.mount("/var/lib/consul")
-    (guest.root / "etc").mkdir()
-    (guest.root / "etc/image-version").write_text("1.1.0\n")
     (guest.root / "var/lib/consul" / MARK_FILE).write_text(json.dumps(asdict(make_mark())))
     done = guest.run(facts_script(["/var/lib/consul"]))
     assert done.returncode == 0
     facts = parse_facts(done.stdout, ["/var/lib/consul"])
     assert facts.problem == ""
-    assert facts.image_version == "1.1.0"
     mount = facts.mount("/var/lib/consul")
     assert mount is not None
     assert (mount.mounted, mount.source, mount.kind, mount.filesystem) == (True, "/dev/nvme1n1", "ext4", "fs-a")
@@ -91,7 +88,6 @@ def test_a_directory_is_no_mount_even_with_a_mark_in_it(guest: Guest) -> None:
     mount = facts.mount("/data")
     assert mount is not None
     assert (mount.mounted, mount.mark) == (False, None)
-    assert facts.image_version == ""
 
 
 def test_several_mounts_do_not_mix(guest: Guest) -> None:
@@ -202,7 +198,7 @@ def test_a_written_mark_is_found_by_the_facts(guest: Guest) -> None:
     assert mount.mark == make_mark()
 
 
-@pytest.mark.parametrize("text", ["", "version\t\t1.0\n", "mount\t/data\t/data /dev/x ext4 fs\nfacts-en"])
+@pytest.mark.parametrize("text", ["", "status\tvola\tblank\n", "mount\t/data\t/data /dev/x ext4 fs\nfacts-en"])
 def test_a_torn_answer_is_a_problem_and_no_fact(text: str) -> None:
     facts = parse_facts(text, ["/data"])
     assert facts.problem == "the instance's answer is not whole"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from immtf.model.guest import GuestFacts, Mount
-from immtf.plan.custody import RECOVERY_S, blank_volumes, described, judge_arrived, judge_custody, judge_kept, may_format
+from immtf.plan.custody import FIRST_BOOT_S, RECOVERY_S, blank_volumes, described, judge_arrived, judge_custody, judge_kept, may_format
 from tests.fakes.builders import A, B, make_instance, make_mount, make_now, make_place, make_volume
 
 if TYPE_CHECKING:
@@ -121,6 +121,16 @@ def test_an_interrupted_create_is_finished_where_nobody_uses_anything() -> None:
 def test_a_volume_that_may_have_been_emptied_is_not_formatted(nodes: list[NodeNow], snapshotted: Any, why: str) -> None:
     """F21: a blank volume beside ones in use looks like one that somebody emptied."""
     assert may_format(says("blank"), nodes, **{**NOBODY, "snapshotted": snapshotted}) == why
+
+
+@pytest.mark.parametrize(("launched", "formatted"), [(100.0 + FIRST_BOOT_S, True), (101.0 + FIRST_BOOT_S, False)])
+def test_a_volume_that_had_another_instance_before_is_not_formatted(launched: float, formatted: bool) -> None:
+    """F21, F48: also where every node of the cluster calls its volume blank: a new image may see nothing of what stands on them."""
+    instance = dataclasses.replace(make_instance(), launched=launched)
+    now = says("blank", instance=instance, volumes={"data": dataclasses.replace(ATTACHED, created=100.0)})
+    why = may_format(now, [now, other("b")], **NOBODY)
+    assert why == ("" if formatted else "vol-a is older than its instance by more than 60 minutes: it had another one before")
+    assert may_format(now, [now], **{**NOBODY, "accepted": ["server/a"]}) == ""
 
 
 def test_a_node_that_uses_one_of_its_volumes_is_in_use_itself() -> None:

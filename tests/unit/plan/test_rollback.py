@@ -11,7 +11,7 @@ from immtf.model.service import Answer
 from immtf.model.snapshot import NodeNow, Snapshot
 from immtf.model.verdict import Verdict
 from immtf.plan.image import Image
-from immtf.plan.rollback import FORMAT_TAG, doubts, image_before, judge_format, judge_others, was_replaced
+from immtf.plan.rollback import FORMAT_TAG, doubts, image_before, judge_downgrade, judge_format, judge_others, was_replaced
 from tests.fakes.builders import A, B, C, make_instance, make_place, make_view, make_volume
 
 KNOWN = [Image(f"ami-{minor}", "consul", f"1.{minor}.0", f"2026-01-0{minor + 1}T00:00:00Z") for minor in range(3)]
@@ -44,7 +44,7 @@ def test_the_image_before(own: str, others: tuple[str, str], wanted: str) -> Non
     ],
 )
 def test_an_image_that_no_other_node_runs_has_to_be_named(own: str, others: tuple[str, str], way: str) -> None:
-    """F7: else a rollback that was killed after its instance was made would go back one version more when it is asked for again."""
+    """Else a rollback that was killed after its instance was made would go back one version more when it is asked for again."""
     with pytest.raises(UsageError) as caught:
         image_before(A, {A: own, B: others[0], C: others[1]}, KNOWN, "consul")
     assert caught.value.next == f"say it with {way}"
@@ -64,6 +64,18 @@ def test_data_of_another_format_do_not_go_back(ran: str | None, to: str, refused
     refusals, note = judge_format(A, tagged(ran), tagged(to))
     assert [refusal.check for refusal in refusals] == (["data-format"] if refused else [])
     assert bool(note) is (not refused and not to.strip())
+
+
+@pytest.mark.parametrize(
+    ("ran", "to", "refused"),
+    [("1.1.0", "1.0.0", True), ("1.0.0", "1.1.0", False), ("1.0.0", "1.0.0", False), ("1.1.0", "", False), ("word", "1.0.0", False)],
+)
+def test_an_upgrade_to_an_older_image_is_a_rollback(ran: str, to: str, refused: bool) -> None:
+    """F36: only what is surely older is judged so; data move on to a new format in every upgrade."""
+    before, after = (Image(text, "consul", text, "", tags={FORMAT_TAG: text}) for text in (ran, to))
+    assert [refusal.check for refusal in judge_downgrade(A, before, after)] == (["data-format"] if refused else [])
+    assert judge_downgrade(A, None, after) == judge_downgrade(A, before, None) == []
+    assert judge_downgrade(A, replace(before, family="other"), after) == []
 
 
 def make_node(key: str, state: str = "running") -> NodeNow:

@@ -61,15 +61,21 @@ def test_without_an_instance_in_the_state_no_snapshot_is_known_to_be_of_its_stop
         ([snap(3, run="now"), snap(1, run="now"), snap(2)], 1, ["snap-2"]),
         ([snap(3), snap(1, run=""), snap(2)], 1, ["snap-2"]),
         ([snap(3, state="error"), snap(2), snap(1)], 1, ["snap-1", "snap-3"]),
+        ([snap(3, state="pending", run="now"), snap(2), snap(1)], 1, ["snap-1"]),
+        ([snap(3), snap(2, state="pending"), snap(1)], 1, ["snap-1"]),
     ],
 )
 def test_what_is_beyond_those_kept(known: list[VolumeSnapshot], keep: int, gone: list[str]) -> None:
-    """The oldest first; never one of this run, nor one that immtf did not take. One in error is none that is kept."""
+    """The oldest first; never one of this run, nor one that immtf did not take. One in error is none that is kept, and one
+    that is not complete yet takes no other one's place.
+    """
     assert [item.snapshot_id for item in superfluous(known, keep, "now")] == gone
 
 
 SNAPS = st.lists(
-    st.builds(snap, st.integers(0, 9).map(float), run=st.sampled_from(["", "r0", "now"]), state=st.sampled_from(["completed", "error"])),
+    st.builds(
+        snap, st.integers(0, 9).map(float), run=st.sampled_from(["", "r0", "now"]), state=st.sampled_from(["completed", "error", "pending"])
+    ),
     unique_by=lambda item: item.started,
 )
 

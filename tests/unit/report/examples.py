@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING
 from immtf.model.events import (
     CheckOverridden,
     Diagnosed,
-    FindingRow,
     GateAsked,
     NodeFinished,
-    NodeRow,
     NodeSkipped,
     NodeStarted,
     Noted,
     PlanJudged,
     PlanMade,
-    PlanRow,
     ProbeReported,
     RunFinished,
     RunHalted,
@@ -31,6 +28,7 @@ from immtf.model.events import (
     StepWaited,
     TerraformTold,
 )
+from immtf.model.rows import FindingRow, NodeRow, PlanRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -112,4 +112,4 @@ def test_making_lines_or_json_imports_no_rich() -> None:
         "import io, sys; from immtf.report.readers import make_reader; make_reader('lines', io.StringIO()); "
         "make_reader('json', io.StringIO()); import immtf.adapters.journal; sys.exit('rich' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -9,7 +9,7 @@ import pytest
 
 from immtf.errors import CloudFailed, CredentialsRefused, ExitCode, ImmtfError, PersonNeeded
 from immtf.model.events import StepFinished, StepStarted, StepWaited
-from immtf.plan.decide import Done, Halt
+from immtf.plan.decide import Done, Wait
 from immtf.run.ledger import Ledger
 from immtf.run.moves import Limits, Moves
 from tests.fakes.builders import B
@@ -181,7 +181,7 @@ def test_a_pending_instance_is_stopped_only_when_it_runs() -> None:
 
 
 def test_a_stale_look_does_not_halt_a_move() -> None:
-    """F42: the API says once more that the instance runs; a halt is believed only when it lasts."""
+    """The API says once more that the instance runs; a halt is believed only when it lasts."""
     scene = make_scene(3)
     FLAWS["stopped"](scene, "b")
     (item,) = scene.sim.live("b")
@@ -204,8 +204,8 @@ def test_a_halt_that_lasts_is_believed() -> None:
 def test_two_equal_looks_are_needed_in_a_row() -> None:
     """F14: `available`, `detaching`, `available`, `available`."""
     scene = make_scene(3)
-    halt, done = Halt("no", "nothing", ""), Done("free")
-    answers = iter([done, halt, done, done])
+    wait, done = Wait("vol-b is detaching"), Done("free")
+    answers = iter([done, wait, done, done])
     evidence, acted = moves(scene)._converge(B, "DetachVolumes", lambda _now: next(answers), lambda _now: None, confirmations=2)
     assert (evidence, acted) == ("free", False)
     assert next(answers, None) is None

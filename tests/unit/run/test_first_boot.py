@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from immtf.errors import GateFailed, GuestFailed, PersonNeeded
+from immtf.errors import GateFailed, GuestFailed, PersonNeeded, UsageError
 from immtf.model.events import Noted
+from immtf.plan.custody import FIRST_BOOT_S
 from immtf.run.firstboot import await_mounts
 from immtf.run.ledger import Ledger
 from immtf.run.lifecycle import create
@@ -101,6 +102,27 @@ def test_nor_does_create_format_an_emptied_volume() -> None:
     with pytest.raises(PersonNeeded, match="server/b: server/a, server/c of its cluster has a volume in use"):
         run_create(scene)
     assert volume.filesystem == ""
+
+
+def test_nor_where_every_node_calls_its_volume_blank() -> None:
+    """F21: no volume is in use then, but they have had other instances before these: an image may see nothing of what stands there."""
+    scene = make_empty(3)
+    run_create(scene)
+    scene.sim.clock.sleep(2 * FIRST_BOOT_S)
+    volumes = [empty(scene, key) for key in "abc"]
+    with pytest.raises(PersonNeeded, match=r"server/c: vol-.* is older than its instance"):
+        run_create(scene)
+    assert [volume.filesystem for volume in volumes] == [""] * 3
+
+
+def test_an_accepted_node_is_called_as_any_other_and_a_mistyped_one_is_refused() -> None:
+    world = make_scene(3).world()
+    world.accepted = frozenset({"a", 'module.server["b"]'})
+    world.survey()
+    assert world.accepted == {"server/a", "server/b"}
+    world.accepted = frozenset({"server/z"})
+    with pytest.raises(UsageError, match="there is no node `server/z`"):
+        world.survey()
 
 
 def test_a_snapshot_tells_that_a_volume_held_data() -> None:

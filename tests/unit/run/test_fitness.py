@@ -11,10 +11,11 @@ from immtf.model.events import CheckOverridden, Noted
 from immtf.model.layout import Layout
 from immtf.plan.checks import Overrides
 from immtf.plan.image import Image
+from immtf.plan.rollback import FORMAT_TAG
 from immtf.run.lifecycle import create
 from immtf.run.upgrade import tell_layout
 from tests.fakes.calls import Fault
-from tests.fakes.simulation import NEW
+from tests.fakes.simulation import NEW, OLD
 from tests.fakes.tfplan import Wishes
 from tests.fakes.world import make_empty, make_scene
 
@@ -61,6 +62,19 @@ def test_another_architecture_may_be_meant() -> None:
     scene.upgrade()
     assert scene.faults() == []
     assert [event.check for event in scene.events if isinstance(event, CheckOverridden)] == ["image-architecture"]
+
+
+def test_an_upgrade_to_an_older_image_gets_no_data_that_it_can_not_read() -> None:
+    """F36: what a rollback refuses is not done by another name; a person who knows better says so."""
+    scene = make_scene(3)
+    scene.sim.shown[OLD] = Image(OLD, "consul", "1.2.0", "", tags={FORMAT_TAG: "2"})
+    scene.sim.shown[NEW] = Image(NEW, "consul", "1.1.0", "", tags={FORMAT_TAG: "1"})
+    with pytest.raises(PlanRefused, match=r"\[data-format\] server/a .*\[data-format\] server/c"):
+        scene.upgrade()
+    assert not CHANGING & set(scene.sim.calls.log)
+    scene.overrides = Overrides({"data-format": "the tag is wrong"})
+    scene.upgrade()
+    assert scene.faults() == []
 
 
 def test_each_image_is_asked_for_once() -> None:

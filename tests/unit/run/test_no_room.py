@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from immtf.errors import CloudFailed, ExitCode, Interrupted, NoRoom, PersonNeeded, TerraformFailed
-from immtf.model.events import StepWaited
+from immtf.model.events import StepStarted, StepWaited
 from immtf.run.apply import apply_node
 from tests.fakes.builders import B
 from tests.fakes.calls import Fault
-from tests.fakes.simulation import OLD, Violation
+from tests.fakes.simulation import OLD, SimInstance, Violation
 from tests.fakes.world import FLAWS, Scene, make_scene
 
 CAPACITY, ADDRESS, VOLUME, THROTTLED = "InsufficientInstanceCapacity", "InvalidIPAddress.InUse", "VolumeInUse", "RequestLimitExceeded"
@@ -74,15 +74,17 @@ def test_the_old_image_brings_the_node_back() -> None:
 
 
 def test_an_address_in_use_in_the_end_names_its_holder() -> None:
-    """F25."""
+    """F25: somebody's instance took the node's address while it was away."""
     scene = make_scene(3)
-    scene.sim.calls.faults = [refused(ADDRESS, "create:b", 99)]
-    with pytest.raises(NoRoom, match=r"is still in use, asked 3 times over [0-9]+ s: who holds it can't be seen"):
+    squatter = SimInstance("i-somebody", "z", OLD, scene.sim.zone("b"), scene.sim.address("b"))
+
+    def squat(event: object) -> None:
+        if isinstance(event, StepStarted) and (event.node, event.step) == ("server/b", "ApplyNode"):
+            scene.sim.instances[squatter.instance_id] = squatter
+
+    scene.listener = squat
+    with pytest.raises(NoRoom, match=r"is still in use, asked 3 times over [0-9]+ s: held by i-somebody"):
         scene.upgrade()
-    squatter = scene.sim.launch("b", OLD)  # somebody's, at the node's address
-    world = scene.world()
-    world.survey()
-    assert world.cloud.holder(squatter.address, "") == squatter.instance_id
 
 
 def test_who_holds_the_address_need_not_be_known() -> None:

@@ -88,7 +88,6 @@ def test_no_volume_is_deleted(scene: Scene) -> None:
 
 
 def test_a_plan_is_good_for_one_state_and_once(scene: Scene) -> None:
-    """F3."""
     FLAWS["detached"](scene, "a")
     first, second = (scene.terraform.plan(targets=['module.server["a"]']) for _ in range(2))
     scene.terraform.apply(first)
@@ -113,7 +112,7 @@ def test_an_apply_refuses_a_volume_that_is_elsewhere(scene: Scene) -> None:
 
 
 def test_an_apply_refuses_a_volume_of_another_zone(scene: Scene) -> None:
-    """F23: what the cloud would say if the judge had not."""
+    """What the cloud would say if the judge had not."""
     FLAWS["detached"](scene, "a")
     scene.sim.volumes[scene.first["a"][0]].zone = "eu-west-1z"
     with pytest.raises(TerraformFailed, match="ZoneMismatch"):
@@ -121,7 +120,6 @@ def test_an_apply_refuses_a_volume_of_another_zone(scene: Scene) -> None:
 
 
 def test_an_address_in_use_is_refused(scene: Scene) -> None:
-    """F25."""
     FLAWS["detached"](scene, "a")
     saved = scene.terraform.plan(targets=['module.server["a"]'])
     scene.sim.live("c")[0].address = scene.sim.address("a")

@@ -158,6 +158,7 @@ def test_what_others_took_stays() -> None:
     world = stopped(scene)
     snapshot_volumes(world, B, scene.patience())
     (own,) = scene.sim.snapshots.values()
+    own.complete()
     foreign = {
         name: dataclasses.replace(own, snapshot_id=name, started=0.0) for name in ("by-hand", "of-another-volume", "of-another-node")
     }
@@ -176,6 +177,7 @@ def test_what_can_not_be_deleted_is_told_and_stops_nothing(call: str) -> None:
     world = stopped(scene)
     snapshot_volumes(world, B, scene.patience())
     (own,) = scene.sim.snapshots.values()
+    own.complete()
     scene.sim.snapshots["snap-old"] = dataclasses.replace(own, snapshot_id="snap-old", started=0.0, tags={**own.tags, "immtf:run": "r0"})
     scene.sim.calls.faults = [Fault(CloudFailed("no right to", code="UnauthorizedOperation"), call)]
     prune_snapshots(world, B, scene.patience())
@@ -188,6 +190,7 @@ def test_a_lost_lease_is_no_warning() -> None:
     world = stopped(scene)
     snapshot_volumes(world, B, scene.patience())
     (own,) = scene.sim.snapshots.values()
+    own.complete()
     scene.sim.snapshots["snap-old"] = dataclasses.replace(own, snapshot_id="snap-old", started=0.0, tags={**own.tags, "immtf:run": "r0"})
     scene.sim.calls.faults = [Fault(LeaseLost("taken over"), "cloud.delete_snapshot")]
     with pytest.raises(LeaseLost):

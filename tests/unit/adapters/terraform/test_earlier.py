@@ -100,7 +100,7 @@ def test_with_no_child_nothing_is_told_or_asked(tmp_path: Path) -> None:
 
 
 def test_a_zombie_is_not_alive(tmp_path: Path, child: subprocess.Popen[bytes]) -> None:
-    """F7: it has ended, and nobody reaped it: under a process 1 that reaps nothing a run would wait for it for ever."""
+    """It has ended, and nobody reaped it: under a process 1 that reaps nothing a run would wait for it for ever."""
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
@@ -113,7 +113,7 @@ def test_a_zombie_is_not_alive(tmp_path: Path, child: subprocess.Popen[bytes]) -
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be two users")
 def test_of_another_users_processes_the_name_is_all_that_is_seen(tmp_path: Path, child: subprocess.Popen[bytes]) -> None:
-    """F7: they are not taken for absent, nor for at work here: they are told."""
+    """They are not taken for absent, nor for at work here: they are told."""
     asks = (
         "import os, pathlib, sys\n"
         "from immtf.adapters.terraform.earlier import hidden_children, live_children, tell_hidden\n"

@@ -9,9 +9,10 @@ import pytest
 from immtf.adapters.terraform.diagnostics import Diagnostic
 from immtf.adapters.terraform.failures import Lock, RunFailed, StateLocked
 from immtf.adapters.terraform.unsaved import PAUSES_S, StateUnsaved, Told, Unsaved, tell
-from immtf.errors import Interrupted
+from immtf.errors import Interrupted, LeaseLost
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from immtf.adapters.terraform.stream import TerraformEvent
@@ -47,10 +48,13 @@ class Place:
         return ""
 
 
-def make_unsaved(root: Path, place: Place, *, cancelled: bool = False) -> tuple[Unsaved, list[float], list[TerraformEvent]]:
+def make_unsaved(
+    root: Path, place: Place, *, cancelled: bool = False, before: str | None = None, guard: Callable[[], None] = lambda: None
+) -> tuple[Unsaved, list[float], list[TerraformEvent]]:
     slept: list[float] = []
     told: list[TerraformEvent] = []
-    unsaved = Unsaved(root, "terraform", 60, place.run, told.append, slept.append, lambda: cancelled)
+    known = place.state if before is None else before
+    unsaved = Unsaved(root, "terraform", 60, place.run, told.append, slept.append, lambda: cancelled, lambda: known, guard)
     return unsaved, slept, told
 
 
@@ -139,6 +143,34 @@ def test_only_the_next_state_of_the_same_lineage_is_pushed(tmp_path: Path, left:
         unsaved.settle()
         assert not unsaved.path.exists()
     assert len(place.pushed) == (end == "pushed")
+
+
+@pytest.mark.parametrize("before", ["", make_state(3)], ids=["no copy", "a copy of another time"])
+def test_the_state_of_a_run_that_took_over_is_not_written_over(tmp_path: Path, before: str) -> None:
+    """F9, F12: each writer counts serials for itself; one whose saves all failed has the greater one and is not the next."""
+    place = Place(make_state(5, outputs={"by": "the run that took over"}))
+    unsaved, _, _ = make_unsaved(tmp_path, place, before=before)
+    unsaved.path.write_text(make_state(9))
+    with pytest.raises(StateUnsaved, match="not surely the next one"):
+        unsaved.settle()
+    assert place.pushed == []
+    assert unsaved.path.exists()
+
+
+@pytest.mark.parametrize("there", [make_state(4), make_state(5)], ids=["to be pushed", "pushed already"])
+def test_what_an_earlier_run_left_is_left_alone_where_nothing_may_be_changed(tmp_path: Path, there: str) -> None:
+    """F9, F12: a command that only looks, or one that lost its lease, saves nothing: its owner may be at it just now."""
+
+    def guard() -> None:
+        raise LeaseLost("the lease was lost")
+
+    place = Place(there)
+    unsaved, _, _ = make_unsaved(tmp_path, place, guard=guard)
+    unsaved.path.write_text(make_state(5))
+    with pytest.raises(LeaseLost):
+        unsaved.settle()
+    assert place.pushed == []
+    assert unsaved.path.exists()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"serial": 1}', '{"lineage": "x", "serial": "y"}', '{"lineage": "x", "se'])

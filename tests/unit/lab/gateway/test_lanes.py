@@ -13,13 +13,13 @@ def test_a_lane_is_one_after_the_other_and_lanes_are_side_by_side() -> None:
     lanes, order, gate, other = Lanes(), list[str](), threading.Event(), threading.Event()
 
     def first() -> None:
-        gate.wait(5)
+        gate.wait(60)
         order.append("first")
 
     lanes.submit("a", first)
     lanes.submit("a", lambda: order.append("second"))
     lanes.submit("b", other.set)
-    assert other.wait(5)
+    assert other.wait(60)
     assert order == []
     assert not lanes.idle("a")
     assert not lanes.settle(0.01)
@@ -48,6 +48,6 @@ def test_a_job_that_fails_is_told_and_the_next_one_runs(caplog: pytest.LogCaptur
 
     lanes.submit("a", broken)
     lanes.submit("a", ran.set)
-    assert ran.wait(5)
+    assert ran.wait(60)
     assert lanes.settle(5)
     assert "lane a: a job failed" in caplog.text

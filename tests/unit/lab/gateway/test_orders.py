@@ -36,7 +36,7 @@ def test_services_may_be_told_apart() -> None:
 
 
 def test_an_order_may_be_for_many_actions_and_strike_one_call_in_some() -> None:
-    """F42: throttling that is sprinkled over everything."""
+    """Throttling that is sprinkled over everything."""
     orders = Orders()
     orders.add(Order("Stop*", Stuck(), times=2, every=3))
     orders.add(Order("ec2.*", Late(1), times=None))
@@ -64,7 +64,7 @@ def test_what_still_holds_is_listed_with_the_times_left() -> None:
 
 
 def test_a_refusal_has_the_status_that_aws_sends_with_its_code() -> None:
-    """F24, F42: SDKs try again by the status."""
+    """SDKs try again by the status."""
     codes = ("InsufficientInstanceCapacity", "RequestLimitExceeded", "AuthFailure", "ExpiredToken")
     assert [Fail(code).http_status for code in codes] == [500, 503, 401, 400]
     assert Fail("X", status=418).http_status == 418

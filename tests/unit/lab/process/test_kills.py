@@ -84,7 +84,7 @@ def test_a_command_under_way_ends_with_the_guest(bench: ProcessBench, force: boo
     thread.start()
     eventually(lambda: len(of_guest(bench)) > before)
     bench.runtime.stop("i-1", force=force)
-    thread.join(10)
+    thread.join(60)
     assert ends == [143] or isinstance(ends[0], RuntimeFailed)
     assert not of_guest(bench)
 

@@ -57,14 +57,14 @@ def test_several_at_once_make_it_once(tmp_path: Path) -> None:
         fill(into)
 
     def run() -> None:
-        start.wait(5)
+        start.wait(60)
         Cache(tmp_path).once("thing", make)
 
     threads = [threading.Thread(target=run) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert len(made) == 1
 
 
