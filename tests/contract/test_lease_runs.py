@@ -190,7 +190,7 @@ def test_a_run_whose_lease_is_removed_makes_no_further_change(world: World) -> N
     first.send_signal(signal.SIGSTOP)
     assert not (world.here.directory / "begun").exists(), "nothing was changed yet"
     code, said = world.there.run("unlock", "--force")
-    assert (code, "add --yes" in said) == (2, True), said
+    assert (code, "immtf unlock tiny --force --yes" in said) == (2, True), said
     code, said = world.there.run("unlock", "--force", "--yes")
     assert code == 0, said
     assert f"is held: run {lease.holder.run} (upgrade) of here@" in said

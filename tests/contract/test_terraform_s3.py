@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from immtf.adapters.terraform import StateLocked, TerraformLimits, live_children
+from immtf.adapters.terraform.copies import Copies
 from immtf.adapters.terraform.stored import stored_state
 from immtf.adapters.terraform.unsaved import StateUnsaved
 from immtf.errors import CloudFailed, ToolMissing
@@ -150,6 +151,7 @@ def test_a_lock_that_keeps_a_state_from_being_pushed_is_not_broken(tmp_path: Pat
     state = bucket.get()
     file = world.root / "errored.tfstate"
     file.write_text(json.dumps(state | {"serial": state["serial"] + 1, "outputs": {"o": {"value": "1", "type": "string"}}}))
+    Copies(world.scratch, world.root).keep(json.dumps(state), state["serial"])  # as the apply that left the file did before it began
     bucket.put(HELD, f"{KEY}.tflock")
     with pytest.raises(StateUnsaved, match=r"tried 1 times: .*ada@elsewhere") as unsaved:
         world.cli().plan()
