@@ -51,7 +51,8 @@ def judge_spare(view: ServiceView, node: NodeId, *, max_lag: int = MAX_LAG) -> V
     The node itself is not counted: it may be away already, and then it is the one to be mended.
     """
     others = [other for other in sorted(view.addresses) if other != node]
-    verdicts = [_configuration(view, without=node), _answers(view, others), *(_member(view, other, max_lag) for other in others)]
+    known = [_configuration(view, without=node), _answers(view, others, seat=_seat(view, node))]
+    verdicts = [*known, *(_member(view, other, max_lag) for other in others)]
     peers = [view.peer(other) for other in others]
     voters = sum(peer.voter for peer in view.peers)
     left = sum(1 for peer in peers if peer is not None and peer.voter and peer.healthy is True)
@@ -123,15 +124,23 @@ def _configuration(view: ServiceView, without: NodeId | None = None) -> Verdict:
     if view.problem:
         return Verdict(held=False, reason=view.problem)
     stale = stale_peers(view)
-    allowed = 1 if without is not None and not view.addresses.get(without) else 0
-    if len(stale) > allowed:
+    if stale and not (without and _seat(view, without)):
         named = ", ".join(peer.address for peer in stale)
         return Verdict(held=False, reason=f"peers that are no node of the block: {named}", next=_offer(view, stale))
     return Verdict(held=True, reason="")
 
 
-def _answers(view: ServiceView, nodes: list[NodeId]) -> Verdict:
-    """Every one of these servers answers and names the same leader, who is among the nodes."""
+def _seat(view: ServiceView, node: NodeId) -> str:
+    """Return the address of the one peer that may be this node's seat, as the state names no instance of it; "" where there is none.
+
+    It may even lead: the state lost an instance that runs on (F7).
+    """
+    stale = stale_peers(view)
+    return stale[0].address if len(stale) == 1 and not view.addresses.get(node) else ""
+
+
+def _answers(view: ServiceView, nodes: list[NodeId], *, seat: str = "") -> Verdict:
+    """Every one of these servers answers and names the same leader, who is among the nodes or has the `seat` of one without an instance."""
     problems = []
     named = set()
     for node in nodes:
@@ -144,7 +153,7 @@ def _answers(view: ServiceView, nodes: list[NodeId]) -> Verdict:
             named.add(answer.leader)
     if len(named) > 1:
         problems.append(f"several leaders are named: {', '.join(sorted(named))}")
-    if not problems and not named <= set(view.addresses.values()):
+    if not problems and not named <= {*view.addresses.values(), seat}:
         problems.append(f"the leader {', '.join(named)} is no node of the block")
     return Verdict(held=not problems, reason="; ".join(problems))
 

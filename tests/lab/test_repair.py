@@ -18,7 +18,7 @@ GATES = "      - mounted\n      - consul\n"
 
 @pytest.mark.lab(minutes=6)
 def test_what_was_left_is_named_and_mended(rehearsal: Rehearsal) -> None:
-    """F5, F6, F7, F40: a stopped node without its volume, a tainted one, a left-over one, and then one that the state lost."""
+    """F5, F6, F7, F40: a stopped node without its volume, a tainted one, a left-over one, and then the leader, which the state lost."""
     rehearsal.copy_block()
     rehearsal.change(GATES, HASTY)
     rehearsal.create("1.1.0")
@@ -38,8 +38,9 @@ def test_what_was_left_is_named_and_mended(rehearsal: Rehearsal) -> None:
     assert (rehearsal.cloud.instances(), rehearsal.cloud.volumes()) == (before, volumes)
     assert rehearsal.cloud.state_of(left) == "terminated"
 
-    change_state(rehearsal, lambda rows: rows.pop("a"))
-    orphan = f"orphan-instance:{before['a']}"
+    lost = next(item.node for item in rehearsal.cloud.machines() if item.address == rehearsal.store.leader())
+    change_state(rehearsal, lambda rows: rows.pop(lost))
+    orphan = f"orphan-instance:{before[lost]}"
     assert found(rehearsal, 10) == [orphan]
     rehearsal.run("repair", orphan, "--yes").expect(0)
     assert found(rehearsal, 0) == []

@@ -103,6 +103,19 @@ def test_the_seat_of_a_node_without_an_instance_is_its_own() -> None:
     assert not judge_whole(view, 3).held
 
 
+def test_an_instance_that_the_state_lost_may_lead() -> None:
+    """F7: it runs on, at the only seat that is no node's; a leader elsewhere, or a second such seat, is nobody's that is known."""
+    view = make_view(leader="10.0.0.1", answers={"a": Answer(problem="it has no address")})
+    view = dataclasses.replace(view, addresses={**view.addresses, A: ""})
+    assert judge_spare(view, A).held
+    assert "peers that are no node of the block: 10.0.0.1" in judge_spare(view, B).reason
+    assert not judge_spare(dataclasses.replace(view, peers=(*view.peers, make_peer("10.9.9.9"))), A).held
+    elsewhere = make_view(leader="10.9.9.9", answers={"a": Answer(problem="it has no address")})
+    elsewhere = dataclasses.replace(elsewhere, addresses={**elsewhere.addresses, A: ""})
+    assert "the leader 10.9.9.9 is no node of the block" in judge_spare(elsewhere, A).reason
+    assert not judge_whole(view, 3).held
+
+
 def test_two_cannot_spare_one() -> None:
     verdict = judge_spare(make_view(2), A)
     assert not verdict.held
