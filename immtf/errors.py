@@ -99,6 +99,19 @@ class LabFailed(ImmtfError):
     """The lab could not be started, found or ended."""
 
 
+class ContainerFailed(ImmtfError):
+    """A container engine doesn't answer, or refused what it was asked for."""
+
+
+class PreviousFailed(ImmtfError):
+    """The container of the previous version did not make its environment; `code` is the exit code that this leads to."""
+
+    def __init__(self, what: str, *, code: ExitCode, where: str = "", next: str = "") -> None:  # noqa: A002 - as above
+        """Keep the exit code beside the fields."""
+        super().__init__(what, where=where, next=next)
+        self.exit_code = code
+
+
 class PlanRefused(ImmtfError):
     """A plan would do what its step may not; nothing of it was applied."""
 

@@ -89,11 +89,11 @@ class Ec2:
     def images(self, family: str) -> tuple[Image, ...]:
         """Return this account's images of a family, as their tags tell."""
         filters = [{"Name": "tag:immtf:family", "Values": [family]}]
-        return tuple(_image(row) for row in self._pages("describe_images", "Images", Owners=["self"], Filters=filters))
+        return tuple(image_of(row) for row in self._pages("describe_images", "Images", Owners=["self"], Filters=filters))
 
     def image(self, image_id: str) -> Image | None:
         filters = [{"Name": "image-id", "Values": [image_id]}]
-        return next((_image(row) for row in self._pages("describe_images", "Images", Filters=filters)), None)
+        return next((image_of(row) for row in self._pages("describe_images", "Images", Filters=filters)), None)
 
     def _instances(self, filters: list[dict[str, Any]]) -> Iterator[Instance]:
         for reservation in self._pages("describe_instances", "Reservations", Filters=filters):
@@ -151,7 +151,8 @@ def _interface(row: Mapping[str, Any]) -> str:
     return f"interface {row['NetworkInterfaceId']} {told} ({row['Status']})"
 
 
-def _image(row: Mapping[str, Any]) -> Image:
+def image_of(row: Mapping[str, Any]) -> Image:
+    """Return an image as a row of DescribeImages tells it."""
     tags = tags_in(row)
     return Image(
         image_id=row["ImageId"],
@@ -162,4 +163,5 @@ def _image(row: Mapping[str, Any]) -> Image:
         architecture=row.get("Architecture", ""),
         root=row.get("RootDeviceType", ""),
         tags=tags,
+        snapshots=tuple(disk["Ebs"]["SnapshotId"] for disk in row.get("BlockDeviceMappings", ()) if disk.get("Ebs", {}).get("SnapshotId")),
     )

@@ -61,13 +61,17 @@ class Captured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What to run and where. `environment` is complete; `limit_s` and `patience_s` are seconds."""
+    """What to run and where. `environment` is complete; `limit_s` and `patience_s` are seconds.
+
+    `whole_group`: what the child leaves running in its group when it ends is killed.
+    """
 
     argv: Sequence[str]
     cwd: Path
     environment: Mapping[str, str]
     limit_s: float
     patience_s: float = 10.0
+    whole_group: bool = False
 
 
 def follow(
@@ -93,6 +97,9 @@ def follow(
         while not watch.ended(_LOOK_S):
             lines.read()
             watch.press(monotonic(), asked=interrupted())
+        if command.whole_group:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
         lines.read(last=True)
     if lines.failure is not None:
         raise lines.failure

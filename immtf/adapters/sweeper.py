@@ -31,9 +31,17 @@ class Ec2Sweeper:
         rows = pages(self._client, "describe_volumes", "Volumes", Filters=tag_filters(tags))
         return tuple(Stray(row["VolumeId"], row["State"], tags_in(row)) for row in rows)
 
+    def snapshots(self, tags: Mapping[str, str]) -> tuple[Stray, ...]:
+        rows = pages(self._client, "describe_snapshots", "Snapshots", OwnerIds=["self"], Filters=tag_filters(tags))
+        return tuple(Stray(row["SnapshotId"], row["State"], tags_in(row)) for row in rows)
+
     def terminate(self, instance_id: str) -> None:
         with translated(f"ec2 {instance_id}"):
             self._client.terminate_instances(InstanceIds=[instance_id])
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        with translated(f"ec2 {snapshot_id}"):
+            self._client.delete_snapshot(SnapshotId=snapshot_id)
 
     def delete(self, volume_id: str) -> None:
         with translated(f"ec2 {volume_id}"):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from immtf.app.session import Session
+    from immtf.app.target import Target
     from immtf.model.rows import NodeRow
     from immtf.run.world import World
 
@@ -25,6 +26,7 @@ _COMMAND = re.compile(
     r"`immtf (plan|create|upgrade|destroy|status|rollback|doctor|repair|unlock|again)"
     r"((?: --force| --yes| --(?:node|image|confirm)[ =][^`]+)*)`"
 )
+_ON_IMAGES = re.compile(r"`immtf image (promote|verify) (\S+) --family (\S+)`")
 SAME_AGAIN = "run the same command again"  # as adapters say it, who don't know which command runs
 
 
@@ -47,7 +49,7 @@ def run_to_end(session: Session, command: str, body: Callable[[], Outcome]) -> E
         outcome = body()
         session.confirm_leases()
     except ImmtfError as error:
-        outcome = _ended_by(error, session)
+        outcome = ended_by(error, pause=session.signals.is_pause())
         _halt(session, error, outcome.exit_code)
     except Exception as error:
         _halt(
@@ -62,11 +64,11 @@ def run_to_end(session: Session, command: str, body: Callable[[], Outcome]) -> E
     return outcome.exit_code
 
 
-def _ended_by(error: ImmtfError, session: Session) -> Outcome:
-    """Return the outcome of an error. A run that the machine asked to end, and that did so in good order, is only paused."""
+def ended_by(error: ImmtfError, *, pause: bool) -> Outcome:
+    """Return the outcome of an error. A run that the machine asked to end (`pause`), and that did so in good order, is only paused."""
     if not isinstance(error, Interrupted):
         return Outcome("halted", error.exit_code)
-    return Outcome("paused", ExitCode.PAUSED) if session.signals.is_pause() else Outcome("interrupted", error.exit_code)
+    return Outcome("paused", ExitCode.PAUSED) if pause else Outcome("interrupted", error.exit_code)
 
 
 def _who(session: Session) -> str:
@@ -90,18 +92,30 @@ def spelled(text: str, session: Session) -> str:
 
     The run's own command comes with all its options. In a test that is the test itself: its environment is gone afterwards.
     """
-    own = session.again.split(" ")[1:2]
+    return spelled_for(text, session.target, again=session.again, elsewhere=session.elsewhere)
+
+
+def spelled_for(text: str, target: Target, *, again: str, elsewhere: str) -> str:
+    """Return the same where there is no session yet: `again` is the run's own command, `elsewhere` the options that any other needs too."""
+    own = again.split(" ")[1:2]
 
     def spell(found: re.Match[str]) -> str:
-        if not session.again or not own:
+        if not again or not own:
             return found[0]
         same = (found[1] == own[0] and not found[2]) or own[0].startswith("test-") or found[1] == "again"
-        more = f" {session.elsewhere}" if session.elsewhere else ""
+        more = f" {elsewhere}" if elsewhere else ""
         added = found[2] if found[1] == "again" else ""
-        return f"`{session.again}{added}`" if same else f"`immtf {found[1]} {session.target.flags}{found[2]}{more}`"
+        return f"`{again}{added}`" if same else f"`immtf {found[1]} {target.flags}{found[2]}{more}`"
 
-    exact = f"run `{session.again}` again" if session.again else SAME_AGAIN
-    return _COMMAND.sub(spell, text).replace(SAME_AGAIN, exact)
+    exact = f"run `{again}` again" if again else SAME_AGAIN
+    return _ON_IMAGES.sub(rf"`immtf image \1 \2 --family \3{_place(target)}`", _COMMAND.sub(spell, text)).replace(SAME_AGAIN, exact)
+
+
+def _place(target: Target) -> str:
+    """Return the options that lead a command on images, which knows no block and no environment, to the same cloud."""
+    _, lab, name = target.flags.partition(" --lab")
+    home = f" --home={target.home}" if lab and str(target.home) != ".immtf" else ""
+    return f"{lab}{name}{home}"
 
 
 def _safe(session: Session) -> str:
@@ -176,7 +190,7 @@ def _finish(session: Session, outcome: Outcome) -> None:
             duration_s=round(duration, 3),
             terraform_s=round(terraform, 3),
             servers_s=round(ledger.servers_s, 3),
-            own_s=round(max(0.0, duration - terraform - ledger.servers_s), 3),
+            own_s=round(max(0.0, duration - terraform - ledger.servers_s - ledger.elsewhere_s), 3),
             exit_code=int(outcome.exit_code),
         )
     )

@@ -87,25 +87,25 @@ def _findings(session: Session) -> tuple[Finding, ...]:
     """Look at everything, tell what is wrong, and return it."""
     world = session.open(any_image(session.block, session.ec2))
     world.survey()
-    problem, lock = _plan_problem(session)
-    findings = diagnose(look(world, plan_problem=problem, lock=lock))
+    problem = _plan_problem(session)
+    what, act = (problem.what, problem.next) if problem else ("", "")
+    locked = isinstance(problem, StateLocked)
+    findings = diagnose(look(world, plan_problem=what, plan_next=act, lock=act if locked else ""))
     session.tell(Diagnosed(tuple(_spelled(session, finding) for finding in findings)))
     return findings
 
 
-def _plan_problem(session: Session) -> tuple[str, str]:
-    """Return why Terraform can't plan, and what to do about a lock that stands in the way; "" where it can."""
+def _plan_problem(session: Session) -> TerraformFailed | None:
+    """Return why Terraform can't plan; None where it can."""
     world = session.world
     try:
         if world is not None:
             world.terraform.plan()
     except Interrupted:
         raise
-    except StateLocked as error:
-        return error.what, error.next
     except TerraformFailed as error:
-        return error.what, ""
-    return "", ""
+        return error
+    return None
 
 
 def _spelled(session: Session, finding: Finding) -> FindingRow:

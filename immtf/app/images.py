@@ -1,4 +1,8 @@
-"""Which image a command rolls out: an id, a version, or the newest that the block's constraint allows."""
+"""Which image a command rolls out: an id, a version, or the newest that the block's constraint allows.
+
+By version or constraint only promoted images are taken. An id is a person's own word: it is taken as it is, and told as a warning
+where it goes past promotion.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from immtf.errors import ImmtfError, UsageError, VersionsUnresolved
 from immtf.model.cloud import ImageChoice
+from immtf.model.events import Noted
 from immtf.plan.image import choose, previous
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from immtf.adapters.ec2 import Ec2
+    from immtf.app.session import Session
     from immtf.model.block import Block
 
 
@@ -43,6 +49,15 @@ def choose_image(block: Block, ec2: Ec2, wanted: str | None, *, architecture: st
     return ImageChoice(found.image_id, found.version)
 
 
+def told_choice(session: Session, wanted: str | None, *, block: Block | None = None, architecture: str | None = None) -> ImageChoice | None:
+    """Return what `choose_image` does, for the session's block or another version of it, and tell where it is forced past promotion."""
+    found = choose_image(block or session.block, session.ec2, wanted, architecture=architecture)
+    if found and not found.promoted:
+        what = f"{found.image_id} {f'({found.version}) ' if found.version else ''}is not promoted"
+        session.tell(Noted("warning", f"{what}: named by its id it is forced past promotion"))
+    return found
+
+
 def any_image(block: Block, ec2: Ec2) -> ImageChoice | None:
     """Return an image for Terraform's variable where nothing will be made from it; a made-up id where there is none any more."""
     try:
@@ -66,4 +81,4 @@ def _by_id(ec2: Ec2, image_id: str) -> ImageChoice:
     if image is None or image.state != "available":
         what = f"image {image_id} is {image.state}" if image else f"image {image_id} can't be seen from this account and region"
         raise VersionsUnresolved(what, next="check the id, the region, and that the image is shared with this account")
-    return ImageChoice(image.image_id, image.version)
+    return ImageChoice(image.image_id, image.version, image.is_promoted)

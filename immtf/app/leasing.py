@@ -10,7 +10,7 @@ import os
 import platform
 import pwd
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from immtf.adapters.lease.backend import read_backend
@@ -25,6 +25,7 @@ from immtf.run.gates import check_cancel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from immtf.adapters.lease.backend import S3Place
@@ -57,6 +58,10 @@ class Leases:
         if not self.looked:
             self.remote = take_remote(session, root, self.holder, self.ttl_s)
             self.looked = True
+
+    def lend(self) -> AbstractContextManager[None]:
+        """Let the container of a previous version have the lease on this machine for as long; see `LocalLease.lend`."""
+        return self.local.lend(asdict(self.holder))
 
     def release(self) -> None:
         """Give back what is beside the state; the one on this machine ends with its holder's block. May be repeated."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from immtf.app.closing import Outcome
-from immtf.app.images import any_image, choose_image, versions
+from immtf.app.images import any_image, told_choice, versions
 from immtf.errors import PersonNeeded
 from immtf.model.events import Noted, StatusTaken
 from immtf.run import lifecycle
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def create(session: Session, image: str | None, confirm: Callable[[str], None]) -> Outcome:
     """Make the block's environment and wait until it is whole."""
-    choice = choose_image(session.block, session.ec2, image)
+    choice = told_choice(session, image)
     world = session.open(choice)
     confirm(f"Create block {session.block.name} in environment {session.target.environment}?")
     lifecycle.create(world, session.patience, session.ledger)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from immtf.adapters.consul_kv import ConsulKv
 from immtf.app import upgrade as upgrading
 from immtf.app.closing import Outcome
-from immtf.app.images import choose_image, previous_image
+from immtf.app.images import previous_image, told_choice
 from immtf.errors import (
     CloudFailed,
     ExitCode,
@@ -33,17 +33,23 @@ from immtf.run.world import consul_gate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from immtf.app.previous import PreviousContainer
     from immtf.app.session import Session
     from immtf.model.block import Block
+    from immtf.model.cloud import ImageChoice
     from immtf.run.world import World
 
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """Where the previous version comes from: an image of this block, and another directory's block where one is given."""
+    """Where the previous version comes from: an image of this block, and another version's block where one is given.
+
+    `container` makes it, where the block came out of its own image; without one this immtf does.
+    """
 
     image: str | None = None
     block: Block | None = None
+    container: PreviousContainer | None = None
 
 
 def previous_block(block: Block, old: Block) -> Before:
@@ -60,16 +66,16 @@ def previous_block(block: Block, old: Block) -> Before:
 
 def test_create(session: Session, image: str | None) -> Outcome:
     """Create the environment, see it whole, destroy it."""
-    choice = choose_image(session.block, session.ec2, image)
+    choice = told_choice(session, image)
     return _destroyed_after(session, lambda: _create(session, session.open(choice)))
 
 
 def test_upgrade(session: Session, before: Before, image: str | None) -> Outcome:
     """Create the previous version, write all the while, upgrade to this one, read everything again, destroy."""
-    target = choose_image(session.block, session.ec2, image)
+    target = told_choice(session, image)
     old = before.block or session.block
     if before.image or before.block:
-        source = choose_image(old, session.ec2, before.image)
+        source = told_choice(session, before.image, block=old)
     elif target is None:
         raise UsageError("the block takes no image, so it has no previous version", next="say where it is: --from DIR or --from git:REF")
     else:
@@ -79,7 +85,10 @@ def test_upgrade(session: Session, before: Before, image: str | None) -> Outcome
     )
 
     def body() -> Outcome:
-        _create(session, session.open(source, block=old))
+        if before.container is None:
+            _create(session, session.open(source, block=old))
+        else:
+            _create_elsewhere(session, before.container, source, target)
         probe = _probe(session)
         try:
             world, made = upgrading.make_for(session, target)
@@ -91,7 +100,14 @@ def test_upgrade(session: Session, before: Before, image: str | None) -> Outcome
             if probe:
                 probe.halt()
 
-    return _destroyed_after(session, body)
+    return _destroyed_after(session, body, anew=before.container is not None)
+
+
+def _create_elsewhere(session: Session, container: PreviousContainer, source: ImageChoice | None, target: ImageChoice | None) -> None:
+    """Have the container make the environment. It is opened with this version before, so that whatever comes of it can be destroyed."""
+    session.open(target)
+    container.create(session, source)
+    session.reopen().survey()
 
 
 def _create(session: Session, world: World) -> Outcome:
@@ -123,8 +139,11 @@ def _account(probe: Probe | None) -> Outcome:
     return Outcome("halted" if lost else "done", code, len(tally.acknowledged), len(lost), tally.longest_gap_s)
 
 
-def _destroyed_after(session: Session, body: Callable[[], Outcome]) -> Outcome:
-    """Carry out the body, then destroy the environment, also where the body failed or was interrupted."""
+def _destroyed_after(session: Session, body: Callable[[], Outcome], *, anew: bool = False) -> Outcome:
+    """Carry out the body, then destroy the environment, also where the body failed or was interrupted.
+
+    `anew`: where it failed, the state may be another Terraform's, so it is opened anew first.
+    """
     failed = True
     try:
         outcome = body()
@@ -132,17 +151,17 @@ def _destroyed_after(session: Session, body: Callable[[], Outcome]) -> Outcome:
     finally:
         interrupted = session.signals.is_set()
         session.signals.reset()
-        _destroy(session, failed=failed, interrupted=interrupted)
+        _destroy(session, failed=failed, reopen=interrupted or (failed and anew))
     return outcome
 
 
-def _destroy(session: Session, *, failed: bool, interrupted: bool) -> None:
+def _destroy(session: Session, *, failed: bool, reopen: bool) -> None:
     """Destroy; where the body failed already, a failure here is told and doesn't hide the first one."""
     if session.world is None:
         return
     try:
         with stage(session.patience, "clean-up", "the test environment is destroyed"):
-            _destroy_swept(session, session.reopen() if interrupted else session.world)
+            _destroy_swept(session, session.reopen() if reopen else session.world)
     except ImmtfError as error:
         left = f"the test environment {session.target.environment} is left: {error.what}"
         if not failed:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from immtf.app.closing import Outcome, spelled
-from immtf.app.images import any_image, choose_image, versions
+from immtf.app.images import any_image, choose_image, told_choice, versions
 from immtf.errors import ImmtfError, Interrupted, LeaseLost, NoRoom, UsageError
 from immtf.model.events import Noted, PlanMade
 from immtf.model.names import parse_node
@@ -33,7 +33,7 @@ def rollback(session: Session, name: str, image: str | None, confirm: Callable[[
     if block.image is None:
         raise UsageError("this block takes no image, so there is none to go back to", where=str(block.file), next="see `immtf upgrade`")
     node, wanted, ran = _asked_for(session, name, image)
-    choice = choose_image(block, session.ec2, wanted)
+    choice = told_choice(session, wanted) if image else choose_image(block, session.ec2, wanted)
     assert choice is not None  # noqa: S101 - the block takes an image: for the type checker
     world, plan, work = _prepare(session, node, choice, ran, session.patience)
     shown = f"{choice.version} ({choice.image_id})" if choice.version else choice.image_id

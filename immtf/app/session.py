@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from immtf.adapters.terraform.cli import TerraformCli
 from immtf.adapters.terraform.hcl import declared_variables
 from immtf.adapters.terraform.stored import stored_state
 from immtf.adapters.terraform.unsaved import StateUnsaved
+from immtf.adapters.testinfra import PytestChecks
 from immtf.adapters.worktree import mirror
 from immtf.app.telling import Teller, now
 from immtf.errors import ImmtfError
@@ -33,6 +34,7 @@ from immtf.run.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
 
@@ -112,6 +114,7 @@ class Session:
             accepted=self.accepted,
             run_id=self.run_id,
             guard=guard,
+            checks=PytestChecks(self.target.process, self.signals.is_urgent, lambda text: self.tell(Noted("info", text))),
         )
         return self.world
 
@@ -140,6 +143,10 @@ class Session:
         """Make sure that the leases were this run's until now: what it last saw may be another's doing. Raises `LeaseLost`."""
         if self.leases is not None:
             self.leases.confirm()
+
+    def lent(self) -> AbstractContextManager[None]:
+        """Let another immtf that works for this run have the lease for as long. Raises `LeaseLost` where it isn't back afterwards."""
+        return nullcontext() if self.leases is None else self.leases.lend()
 
     def release(self) -> None:
         """Give the leases back. May be repeated."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from immtf.app.closing import Outcome
-from immtf.app.images import choose_image, present_architecture, versions
+from immtf.app.images import present_architecture, told_choice, versions
 from immtf.app.rollback import after_failure
 from immtf.errors import ExitCode, ImmtfError
 from immtf.model.events import PlanMade
@@ -28,7 +28,7 @@ def make(session: Session, image: str | None, only: Collection[str]) -> tuple[Wo
     """Choose the image, observe, plan, and tell the plan."""
     allowed = session.overrides.reason("image-architecture")
     runs = None if allowed else present_architecture(session.block, session.ec2, session.tags)
-    choice = choose_image(session.block, session.ec2, image, architecture=runs)
+    choice = told_choice(session, image, architecture=runs)
     return make_for(session, choice, only)
 
 

@@ -14,9 +14,12 @@ import rich_click as click
 from immtf import __version__
 from immtf.cli.blocks import create, destroy, plan, rollback, status, test_create, test_upgrade, upgrade
 from immtf.cli.checks import checks
+from immtf.cli.docker_args import docker_args
 from immtf.cli.doctor import doctor, repair
+from immtf.cli.images import image
 from immtf.cli.lab import lab
 from immtf.cli.locks import unlock
+from immtf.cli.options import Chosen
 from immtf.cli.tools import report, schema
 from immtf.errors import ExitCode, ImmtfError
 
@@ -43,12 +46,14 @@ COMMANDS = (
     unlock,
     test_create,
     test_upgrade,
+    image,
     lab,
     checks,
     doctor,
     repair,
     report,
     schema,
+    docker_args,
 )
 
 for command in COMMANDS:
@@ -57,16 +62,19 @@ for command in COMMANDS:
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    chosen = Chosen()
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(standalone_mode=False, obj=chosen)
     except click.Abort:
         click.echo("immtf: stopped before anything was begun", err=True)
         code = ExitCode.INTERRUPTED
     except click.ClickException as error:
         error.show()
+        _annotate(error, chosen)
         code = error.exit_code
     except ImmtfError as error:
         click.echo(f"immtf: {error}", err=True)
+        _annotate(error, chosen)
         code = error.exit_code
     except OSError as error:
         if error.errno != errno.ENOSPC:  # a reader that went away (EPIPE) is click's to handle
@@ -75,6 +83,13 @@ def main() -> None:
         click.echo(f"immtf: the output can't be written: {error.strerror}", err=True)
         code = ExitCode.ERROR
     sys.exit(int(code or 0))
+
+
+def _annotate(error: Exception, chosen: Chosen) -> None:
+    """Tell a CI system's log an error that ended the command line before there was a run, or past its end."""
+    from immtf.cli.ci import annotate
+
+    annotate(error, chosen.ci, os.environ)
 
 
 def _mute() -> None:

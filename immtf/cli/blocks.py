@@ -6,7 +6,7 @@ from typing import Any
 
 import rich_click as click
 
-from immtf.cli.options import ACCEPT, ALLOW, IMAGE, LEASE_TTL, MOVE_LIMIT, ONLY, YES, Options, option, shared
+from immtf.cli.options import ACCEPT, ALLOW, IMAGE, JUNIT, LEASE_TTL, MOVE_LIMIT, ONLY, YES, Options, option, shared
 
 
 @click.command()
@@ -21,7 +21,7 @@ def plan(**arguments: Any) -> int:
 
 
 @click.command()
-@shared(IMAGE, ACCEPT, *ALLOW, LEASE_TTL, YES)
+@shared(IMAGE, ACCEPT, *ALLOW, LEASE_TTL, JUNIT, YES)
 def create(**arguments: Any) -> int:
     """Make a block's environment, and wait until its clusters are whole."""
     from immtf.app import lifecycle as use
@@ -32,7 +32,7 @@ def create(**arguments: Any) -> int:
 
 
 @click.command()
-@shared(IMAGE, ONLY, ACCEPT, *ALLOW, LEASE_TTL, MOVE_LIMIT, YES)
+@shared(IMAGE, ONLY, ACCEPT, *ALLOW, LEASE_TTL, MOVE_LIMIT, JUNIT, YES)
 def upgrade(**arguments: Any) -> int:
     """Re-create the nodes of a block from the wanted image, one at a time, each keeping its volumes.
 
@@ -46,7 +46,7 @@ def upgrade(**arguments: Any) -> int:
 
 
 @click.command()
-@shared(ACCEPT, *ALLOW, LEASE_TTL, MOVE_LIMIT, YES)
+@shared(ACCEPT, *ALLOW, LEASE_TTL, MOVE_LIMIT, JUNIT, YES)
 @option("--node", required=True, metavar="NODE", help="The node that goes back, e.g. server/a.")
 @option("--image", metavar="ID|VERSION", help="The image to go back to; without it one that the other nodes run.")
 def rollback(**arguments: Any) -> int:
@@ -89,7 +89,7 @@ def status(**arguments: Any) -> int:
 
 
 @click.command("test-create")
-@shared(IMAGE, *ALLOW, YES)
+@shared(IMAGE, *ALLOW, JUNIT, YES)
 def test_create(**arguments: Any) -> int:
     """Create a block in an environment of its own, see it whole, and destroy it."""
     from immtf.app import rehearsal as use
@@ -101,12 +101,12 @@ def test_create(**arguments: Any) -> int:
 
 
 @click.command("test-upgrade")
-@shared(IMAGE, *ALLOW, MOVE_LIMIT, YES)
+@shared(IMAGE, *ALLOW, MOVE_LIMIT, JUNIT, YES)
 @option(
     "--from",
     "source",
-    metavar="VERSION|DIR|git:REF",
-    help="The previous version: of the image, or of the block in a directory or git revision.",
+    metavar="VERSION|DIR|git:REF|image:NAME:TAG",
+    help="The previous version: of the image, or of the block in a directory, a git revision or a container image, which then makes it.",
 )
 def test_upgrade(source: str | None, **arguments: Any) -> int:
     """Create the previous version in an environment of its own, upgrade it while a client writes and reads, and destroy it."""

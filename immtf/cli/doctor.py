@@ -9,7 +9,7 @@ from typing import Any
 
 import rich_click as click
 
-from immtf.cli.options import ACCEPT, LEASE_TTL, MOVE_LIMIT, YES, Options, shared
+from immtf.cli.options import ACCEPT, JUNIT, LEASE_TTL, MOVE_LIMIT, YES, Options, shared
 from immtf.errors import ExitCode
 
 BLOCK = click.argument("block", type=click.Path(path_type=Path, exists=False), required=False)
@@ -33,7 +33,7 @@ def doctor(block: Path | None, **arguments: Any) -> int:
 
 
 @click.command()
-@shared(ACCEPT, LEASE_TTL, MOVE_LIMIT, YES)
+@shared(ACCEPT, LEASE_TTL, MOVE_LIMIT, JUNIT, YES)
 @FINDINGS
 def repair(findings: tuple[str, ...], **arguments: Any) -> int:
     """Mend what `doctor` found: the findings that are named, or all that need no person, one after the other.

@@ -34,11 +34,18 @@ lab.add_command(order)
     default="none",
     help="How long the lab's cloud takes for what it does.",
 )
-def up(name: str, home: Path, delays: str) -> None:
+@option(
+    "--runtime",
+    variable="IMMTF_LAB_RUNTIME",
+    type=click.Choice(["process", "docker"]),
+    default="process",
+    help="What instances are: processes on loopback addresses, or containers that boot.",
+)
+def up(name: str, home: Path, delays: str, runtime: str) -> None:
     """Start the lab, or find it running. What a dead one left is cleared first."""
     from immtf.cli.place import start_lab
 
-    found, tools = start_lab(home, name, delays)
+    found, tools = start_lab(home, name, delays, runtime)
     click.echo(f"lab {name}: {found.endpoint}, network {found.cidr}, controller {found.pid}, terraform {tools.terraform}")
 
 
@@ -47,10 +54,12 @@ def up(name: str, home: Path, delays: str) -> None:
 @HOME
 def down(name: str, home: Path) -> None:
     """End the lab and everything that runs in it. The instances' logs are kept."""
+    from immtf.cli.orphans import sweep_containers
     from immtf.cli.place import lab_directory
     from immtf.lab import client
 
     directory = lab_directory(home, name)
+    sweep_containers(home, directory)
     click.echo(f"lab {name} is down; logs: {directory / 'logs'}" if client.down(directory) else f"there was no lab {name}")
 
 

@@ -30,6 +30,8 @@ class Options:
     lab: bool = False
     lab_name: str | None = None
     lab_delays: str = "none"
+    lab_runtime: str = "process"
+    lab_running: bool = False
     environment: str | None = None
     image: str | None = None
     only: tuple[str, ...] = ()
@@ -46,6 +48,8 @@ class Options:
     yes: bool = False
     home: Path = Path(".immtf")
     lease_ttl: float = DEFAULT_TTL_S
+    junit: Path | None = None
+    ci: str = "auto"
 
     def again(self, command: str) -> str:
         """Return the command line that does the same again, for a person to copy."""
@@ -53,6 +57,8 @@ class Options:
         words += ["--lab"] if self.lab else []
         words += [f"--lab-name={self.lab_name}"] if self.lab and self.lab_name else []
         words += [f"--lab-delays={self.lab_delays}"] if self.lab and self.lab_delays != "none" else []
+        words += [f"--lab-runtime={self.lab_runtime}"] if self.lab and self.lab_runtime != "process" else []
+        words += ["--lab-running"] if self.lab and self.lab_running else []
         words += [f"--environment={self.environment}"] if self.environment else []
         words += [f"--image={self.image}"] if self.image else []
         words += [f"--only={node}" for node in self.only]
@@ -105,11 +111,18 @@ def _variable_file(path: Path) -> dict[str, Any]:
     return found
 
 
-def option(*names: str, variable: str = "", **settings: Any) -> Callable[[F], F]:
+@dataclass(slots=True)
+class Chosen:
+    """The value of `--ci`, kept in the context for an error that ends the command line before there is a run."""
+
+    ci: str = "auto"
+
+
+def option(*names: str, variable: str = "", callback: Callable[..., Any] | None = None, **settings: Any) -> Callable[[F], F]:
     """Return a click option with its environment variable, which is shown in the help; `variable` where it isn't the option's name."""
     long = next(name for name in names if name.startswith("--")).split("/")[0]
     named = variable or "IMMTF_" + long.removeprefix("--").replace("-", "_").upper()
-    return click.option(*names, envvar=named, show_envvar=True, callback=not_empty, **settings)
+    return click.option(*names, envvar=named, show_envvar=True, callback=callback or not_empty, **settings)
 
 
 def not_empty(_context: click.Context, _option: click.Parameter, value: Any) -> Any:
@@ -117,6 +130,22 @@ def not_empty(_context: click.Context, _option: click.Parameter, value: Any) -> 
     if value == "" or (isinstance(value, tuple) and "" in value):
         raise click.BadParameter("the value is empty: give one, or leave the option out.")
     return value
+
+
+def _remembered(context: click.Context, _option: click.Parameter, value: str) -> str:
+    context.ensure_object(Chosen).ci = value
+    return value
+
+
+class Lines(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click only
+    """Texts that may hold spaces: in the environment's variable each stands on a line of its own."""
+
+    name = "text"
+    envvar_list_splitter = "\n"
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """Return the lines that hold anything: a text of several lines often ends with an empty one."""
+        return [line for line in rv.splitlines() if line.strip()]
 
 
 class BlockPath(click.Path):
@@ -137,6 +166,20 @@ HOME = option(
     default=".immtf",
     help="Where immtf keeps journals, labs and test environments.",
 )
+JUNIT = option(
+    "--junit",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write how the run went as JUnit XML: its stages, nodes and gates.",
+)
+CI = option(
+    "--ci",
+    type=click.Choice(["auto", "none", "github", "gitlab"]),
+    default="auto",
+    callback=_remembered,
+    is_eager=True,
+    help="For which CI system's log to write as well: annotations, a summary, folded stages. `auto` sees it by itself.",
+)
 YES = option("--yes", is_flag=True, help="Don't ask.")
 IMAGE = option("--image", metavar="ID|VERSION", help="The image to roll out; without it the newest that the block's constraint allows.")
 ONLY = option("--only", multiple=True, metavar="NODE", help="Change this node only, e.g. server/a. May be repeated.")
@@ -151,6 +194,7 @@ LEASE_TTL = option(
     "--lease-ttl",
     type=click.IntRange(int(SHORTEST_TTL_S), int(LONGEST_TTL_S)),
     default=int(DEFAULT_TTL_S),
+    show_default=True,
     help="Seconds without a sign of life after which another run may take the lease over. For a state in S3.",
 )
 ALLOW = (
@@ -162,15 +206,30 @@ MOVE_LIMIT = option(
     type=click.FloatRange(min=1),
     default=MOVE_LIMIT_S,
     metavar="SECONDS",
+    show_default=f"{MOVE_LIMIT_S:g}",
     help="How long a stop, a detach or a start may take before a person is asked.",
 )
 LAB = (
     option("--lab", is_flag=True, help="Work in the lab: a rehearsal cloud on this machine, with real Terraform and real servers."),
     option("--lab-name", metavar="NAME", help="Which lab; `default` is the one that `immtf lab up` starts."),
     option("--lab-delays", type=click.Choice(["none", "aws"]), default="none", help="How long the lab's cloud takes for what it does."),
+    option(
+        "--lab-runtime",
+        type=click.Choice(["process", "docker"]),
+        default="process",
+        help="What the lab's instances are: processes, or containers that boot.",
+    ),
+    option("--lab-running", is_flag=True, help="Use the lab as it runs: start none, and register none of the block's images."),
 )
 VARIABLES = (
-    option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A Terraform variable; the value may be JSON. May be repeated."),
+    option(
+        "--var",
+        "variables",
+        multiple=True,
+        type=Lines(),
+        metavar="NAME=VALUE",
+        help="A Terraform variable; the value may be JSON. May be repeated.",
+    ),
     option(
         "--var-file",
         "variable_files",
@@ -186,7 +245,7 @@ def shared(*options: Callable[[Any], Any], block: Callable[[Any], Any] = BLOCK) 
 
     def decorate(function: F) -> F:
         decorated: Any = function
-        for item in reversed((block, *options, ENVIRONMENT, *LAB, *VARIABLES, OUTPUT, HOME)):
+        for item in reversed((block, *options, ENVIRONMENT, *LAB, *VARIABLES, OUTPUT, CI, HOME)):
             decorated = item(decorated)
         return cast("F", decorated)
 

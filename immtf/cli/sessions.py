@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -36,24 +38,33 @@ def run(command: str, options: Options, body: Callable[[Session], Outcome], *, t
     from immtf.adapters.journal import Journal
     from immtf.adapters.lease import held_lease
     from immtf.adapters.terraform.hcl import sensitive_variables
-    from immtf.app.closing import run_to_end
+    from immtf.adapters.tether import tether_of, tethered
+    from immtf.app.closing import run_to_end, spelled_for
     from immtf.app.leasing import Leases, make_holder
     from immtf.app.session import Session, new_run_id
     from immtf.app.telling import now
+    from immtf.cli.ci import accounts
+    from immtf.cli.faults import told_without
     from immtf.cli.place import place_for
     from immtf.cli.secret_texts import secret_texts
     from immtf.plan.checks import allow, checks_of
     from immtf.plan.config import load_block
     from immtf.run.moves import Limits
 
-    block = load_block(options.block)
-    variables = options.terraform_variables()
-    overrides = allow(options.allow, options.reason, checks_of(block, *also))
     run_id, leases = new_run_id(), None
     with ExitStack() as stack:
+        listening = stack.enter_context(accounts(command, run_id, junit=options.junit, ci=options.ci, environ=os.environ))
+        block = load_block(options.block)
+        variables = options.terraform_variables()
+        overrides = allow(options.allow, options.reason, checks_of(block, *also))
         signals = stack.enter_context(Signals().caught())
+        stack.enter_context(tethered(tether_of(os.environ)))
         target = stack.enter_context(place_for(block, options, test=test, makes=test or command == "create", also=also))
         secrets = secret_texts(block, target.process, variables, sensitive_variables(block.terraform))
+        listening.secrets = secrets
+        again = options.again(command)
+        spelled = partial(spelled_for, target=target, again=again, elsewhere=options.elsewhere())
+        stack.enter_context(told_without(secrets, spelled))
         if command in CHANGING:  # before the journal: a run that was not let in leaves none
             holder = make_holder(run_id, command, f"{now():%Y-%m-%d %H:%M:%S} UTC", target.process)
             leases = Leases(holder, stack.enter_context(held_lease(lease_path(block, target), asdict(holder))), options.lease_ttl)
@@ -62,8 +73,7 @@ def run(command: str, options: Options, body: Callable[[Session], Outcome], *, t
         journal.check()
         reader = _reader(options, run_id, secrets)
         stack.callback(reader.close)
-        listeners = (journal, _shown(reader, command, options, secrets))
-        again = options.again(command)
+        listeners = (journal, _shown(reader, command, options, secrets), listening)
         session = Session(block, target, run_id, signals, listeners, variables, again, overrides=overrides)
         session.elsewhere, session.accepted = options.elsewhere(), frozenset(options.accept_unmarked)
         session.limits = Limits.of(options.move_limit)
@@ -117,11 +127,13 @@ def lease_path(block: Block, target: Target) -> Path:
 
 
 def _reader(options: Options, run_id: str, secrets: list[str]) -> Reader:
-    """Return the reader: JSON is data and goes to stdout, progress goes to stderr."""
-    from immtf.report.readers import make_reader
+    """Return the reader: JSON is data and goes to stdout, progress and what a CI system reads go to stderr."""
+    from immtf.cli.ci import folded
+    from immtf.report.readers import MaskingReader, make_reader
 
     stream = sys.stdout if options.output == "json" else sys.stderr
-    return make_reader(options.output, stream, run=run_id, secrets=secrets)  # type: ignore[arg-type]  # click.Choice checked it
+    reader = make_reader(options.output, stream, run=run_id, secrets=secrets)  # type: ignore[arg-type]  # click.Choice checked it
+    return MaskingReader(folded(reader, options.output, options.ci, os.environ), secrets)
 
 
 def _shown(reader: Reader, command: str, options: Options, secrets: list[str]) -> Callable[[Event, datetime], None]:

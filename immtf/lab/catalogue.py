@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 DATA_FORMAT = "etc/data-format"
+UNPROMOTED = "etc/unpromoted"
 
 
 class Catalogue:
@@ -63,7 +64,7 @@ def digest(tree: Path) -> str:
 
 def _form(family: str, version: str, content: str, tree: Path) -> dict[str, str]:
     name = f"{family}-{version}-{content[:12]}"
-    tags = {"Name": f"{family}-{version}", "immtf:family": family, "immtf:version": version, **_data_format(tree)}
+    tags = {"Name": f"{family}-{version}", "immtf:family": family, "immtf:version": version, **_data_format(tree), **_promotion(tree)}
     form = {
         "Action": "RegisterImage",
         "Version": "2016-11-15",
@@ -83,6 +84,11 @@ def _data_format(tree: Path) -> dict[str, str]:
     """Return the tag that tells in which format the image keeps its data, where its tree tells one."""
     told = tree / DATA_FORMAT
     return {"immtf:data-format": told.read_text().strip()} if told.is_file() else {}
+
+
+def _promotion(tree: Path) -> dict[str, str]:
+    """Return the tag that lets the image out: a tree is written by a person who wants it run, unless a file in it says otherwise."""
+    return {} if (tree / UNPROMOTED).exists() else {"immtf:promoted": "registered by the lab"}
 
 
 def _image_id(answer: str, tree: Path) -> str:

@@ -26,13 +26,15 @@ from immtf.lab.guest.processes import kill_until_gone, marked
 from immtf.lab.place import LOCK_PAUSE_S, Place, held
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = ["Lab", "down", "find", "up"]
 
 READY = b"ready\n"
+DOCKER = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONFIG")
 DOWN_LIMIT_S = 60.0
 DOWN_ANSWER_LIMIT_S = 5.0
+DOCKER_START_LIMIT_S = 180.0
 NEEDED = ("moto", "werkzeug", "flask", "flask_cors")
 
 
@@ -45,21 +47,36 @@ def find(directory: Path) -> Lab | None:
 
 
 def up(
-    directory: Path, *, path: Sequence[Path], delays: str = "none", timeout_s: float = 30.0, environment: Mapping[str, str] | None = None
+    directory: Path,
+    *,
+    path: Sequence[Path],
+    delays: str = "none",
+    runtime: str = "process",
+    timeout_s: float = 30.0,
+    environment: Mapping[str, str] | None = None,
+    progress: Callable[[str], None] = lambda _text: None,
 ) -> Lab:
     """Give the lab of a directory, started if it isn't there.
 
     `path` are the directories with the guests' programs, before the PATH of `environment` (default: this process's); `delays` is
-    `none` or `aws`. Can't be started, or not within `timeout_s` seconds: `LabFailed`.
+    `none` or `aws`; `runtime` is `process` or `docker`. Can't be started, or not within `timeout_s` seconds, or there is a lab with the
+    other runtime: `LabFailed`. `progress` is told of what takes long.
     """
-    _check_machine()
+    _check_machine(NEEDED if runtime == "process" else (*NEEDED, "docker"))
+    environment = os.environ if environment is None else environment
     place = Place(directory.resolve())
+    if runtime == "docker":
+        from immtf.lab.docker.ready import prepare
+
+        prepare(environment, progress)
+        timeout_s = max(timeout_s, DOCKER_START_LIMIT_S)
     with _alone(place, timeout_s):
         if (lab := _settled(place, timeout_s)) is not None:
             lab.status()
-            return lab
+            return _of_runtime(lab, runtime)
         cleared = _clear(place)
-        _start(place, path, delays, timeout_s, os.environ if environment is None else environment)
+        arguments = ["--directory", str(place.directory), "--delays", delays, "--runtime", runtime]
+        _start(place, arguments, timeout_s, controller_environment(path, environment))
         lab = find(directory)
     if lab is None:
         raise LabFailed("the controller ended as soon as it was there", where=str(place.log), next=f"read {place.log}")
@@ -107,11 +124,22 @@ def _alone(place: Place, limit_s: float) -> Iterator[None]:
         ) from None
 
 
-def _check_machine() -> None:
+def _of_runtime(lab: Lab, runtime: str) -> Lab:
+    """Give the lab if it has the runtime that is wanted: what runs in it was made for that one."""
+    if lab.runtime != runtime:
+        raise LabFailed(
+            f"this lab runs with runtime {lab.runtime}, not with {runtime}",
+            where=str(lab.directory),
+            next=f"use it as it is: --lab-runtime {lab.runtime}; or take it down: immtf lab down --name {lab.directory.name}",
+        )
+    return lab
+
+
+def _check_machine(needed: Sequence[str]) -> None:
     """Say what the lab lacks here before anything is started."""
     if not sys.platform.startswith("linux"):
         raise LabFailed(f"the lab runs on Linux, not on {sys.platform}", next="run immtf in its container")
-    if missing := [name for name in NEEDED if find_spec(name) is None]:
+    if missing := [name for name in needed if find_spec(name) is None]:
         raise LabFailed(f"not installed: {', '.join(missing)}", where=sys.prefix, next="pip install 'immtf[lab]'")
 
 
@@ -141,6 +169,10 @@ def _clear(place: Place, *, keep_logs: bool = False) -> tuple[str, ...]:
         found.append(f"{len(left)} processes of the guests")
         if kill_until_gone(lambda: marked(mark), time.sleep):
             raise LabFailed("processes that a dead lab left can't be killed", where=str(place.directory))
+    if place.docker_note.exists():
+        from immtf.lab.docker.leftovers import clear_lab
+
+        found += clear_lab(place, os.environ)
     if place.runtime.exists():
         homes = place.runtime / "instances"
         found.append(f"the disks of {len(list(homes.iterdir())) if homes.exists() else 0} instances")
@@ -165,8 +197,7 @@ def _keep_logs(place: Place) -> None:
         place.log.rename(aside / place.log.name)
 
 
-def _start(place: Place, path: Sequence[Path], delays: str, timeout_s: float, environment: Mapping[str, str]) -> None:
-    arguments = ["--directory", str(place.directory), "--delays", delays]
+def _start(place: Place, arguments: Sequence[str], timeout_s: float, environment: Mapping[str, str]) -> None:
     reader, writer = os.pipe()
     with os.fdopen(reader, "rb", buffering=0) as pipe, place.log.open("ab") as log:
         try:
@@ -176,7 +207,7 @@ def _start(place: Place, path: Sequence[Path], delays: str, timeout_s: float, en
                 stdout=log,
                 stderr=log,
                 cwd=place.directory,
-                env=controller_environment(path, environment),
+                env=environment,
                 pass_fds=[writer],
                 start_new_session=True,
                 timeout=timeout_s,
@@ -207,7 +238,7 @@ def _last_line(log: Path) -> str:
 
 def controller_environment(path: Sequence[Path], environment: Mapping[str, str]) -> dict[str, str]:
     """Give all that the controller finds in its environment: nothing that leads to a real cloud or a person's credentials."""
-    kept = {name: environment[name] for name in ("HOME", "TMPDIR", "TZ", "PYTHONDONTWRITEBYTECODE") if name in environment}
+    kept = {name: environment[name] for name in ("HOME", "TMPDIR", "TZ", "PYTHONDONTWRITEBYTECODE", *DOCKER) if name in environment}
     modules = [str(Path(immtf.__file__).parent.parent), environment.get("PYTHONPATH", "")]
     return kept | {
         "PATH": os.pathsep.join([*(str(folder.resolve()) for folder in path), environment.get("PATH", os.defpath)]),

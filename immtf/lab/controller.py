@@ -33,10 +33,11 @@ LOG = logging.getLogger("immtf.lab.controller")
 REGION = "eu-west-1"
 LOCK_LIMIT_S = 5.0
 DELAYS = ("none", "aws")
+RUNTIMES = ("process", "docker")
 READY = b"ready\n"
 
 
-def make_record(number: int, *, delays: str) -> dict[str, Any]:
+def make_record(number: int, *, delays: str, runtime: str = "process") -> dict[str, Any]:
     """Make what `lab.json` says of the lab that owns 127.`number`.0.0/16."""
     return {
         "version": 1,
@@ -46,10 +47,11 @@ def make_record(number: int, *, delays: str) -> dict[str, Any]:
         "pid": os.getpid(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
         "delays": delays,
+        "runtime": runtime,
     }
 
 
-def serve(place: Place, delays: str, over: Event, ready: int) -> None:
+def serve(place: Place, delays: str, over: Event, ready: int, *, runtime: str = "process") -> None:
     """Run the lab in `place` until `over` is set; `ready` is the descriptor to say so on. Ends what it began, last first."""
     from immtf.lab.control import Control
     from immtf.lab.hosting import Hosted, make_server
@@ -58,9 +60,10 @@ def serve(place: Place, delays: str, over: Event, ready: int) -> None:
     with ExitStack() as stack:
         number, listener = claim()
         stack.enter_context(listener)
-        token, record = secrets.token_hex(16), make_record(number, delays=delays)
+        token, record = secrets.token_hex(16), make_record(number, delays=delays, runtime=runtime)
         stack.callback(remove_tree, place.runtime)
-        hosted = Hosted(place.directory, path=os.environ["PATH"], delays=delays, region=REGION, over=over)
+        hosted = Hosted(place.directory, path=os.environ["PATH"], delays=delays, region=REGION, over=over, runtime=runtime)
+        record["cidr"] = hosted.cidr or record["cidr"]
         stack.callback(hosted.close)
         server = make_server(listener, Control(hosted, token, record, hosted.gateway))
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
@@ -82,10 +85,11 @@ def _end(server: BaseWSGIServer, thread: Thread) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`--directory D --delays none|aws --ready FD`: become a process of its own and run the lab; 1 if it can't."""
+    """`--directory D --delays none|aws --runtime process|docker --ready FD`: become a process of its own and run the lab; 1 if it can't."""
     parser = argparse.ArgumentParser(prog="immtf.lab.controller")
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--delays", choices=DELAYS, default="none")
+    parser.add_argument("--runtime", choices=RUNTIMES, default="process")
     parser.add_argument("--ready", type=int, required=True)
     options = parser.parse_args(arguments)
     if os.fork():
@@ -97,7 +101,7 @@ def main(arguments: Sequence[str]) -> int:
     place = Place(options.directory)
     try:
         with held(place.controller_lock, LOCK_LIMIT_S, time.monotonic, time.sleep):
-            serve(place, options.delays, over, options.ready)
+            serve(place, options.delays, over, options.ready, runtime=options.runtime)
     except (LabFailed, TimeoutError) as failed:
         LOG.error("%s", failed)  # noqa: TRY400 - a sentence for a person, who has no use for the stack
         return 1

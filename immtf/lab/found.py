@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ANSWER_LIMIT_S = 30.0
+IMAGE_LIMIT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +32,18 @@ class Lab:
     region: str
     delays: str
     token: str = field(repr=False)
+    runtime: str = "process"
     started: bool = False
     cleared: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, directory: Path, record: Mapping[str, Any]) -> Lab:
         """Make the lab that a record speaks of."""
-        return cls(directory, **{name: record[name] for name in ("endpoint", "cidr", "pid", "region", "delays", "token")})
+        return cls(
+            directory,
+            **{name: record[name] for name in ("endpoint", "cidr", "pid", "region", "delays", "token")},
+            runtime=record.get("runtime", "process"),
+        )
 
     @property
     def environments(self) -> Path:
@@ -81,7 +87,7 @@ class Lab:
     def register_image(self, family: str, version: str, tree: Path) -> str:
         """Make a directory tree an image, once per content; its id. A tree that can't be one: `LabFailed`."""
         body = {"family": family, "version": version, "tree": str(tree.resolve())}
-        return str(self.ask("POST", "images", body)["image_id"])
+        return str(self.ask("POST", "images", body, limit_s=IMAGE_LIMIT_S)["image_id"])
 
     def order(
         self,

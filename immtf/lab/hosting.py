@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,13 @@ from werkzeug.serving import WSGIRequestHandler
 from werkzeug.serving import make_server as make_werkzeug_server
 from werkzeug.test import Client
 
+from immtf.errors import LabFailed
 from immtf.lab.catalogue import Catalogue, encoded
 from immtf.lab.gateway import AT_ONCE, AWS_LIKE, Gateway
 from immtf.lab.gateway.app import moto_app
 from immtf.lab.gateway.wording import read_order, write_order
 from immtf.lab.process import ProcessRuntime
+from immtf.lab.runtime import RuntimeFailed
 from immtf.lab.ssm import Ssm
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
     from werkzeug.serving import BaseWSGIServer
 
-    from immtf.lab.runtime import InstanceStatus
+    from immtf.lab.runtime import InstanceStatus, Runtime
 
 LOG = logging.getLogger(__name__)
 _DELAYS = {"none": AT_ONCE, "aws": AWS_LIKE}
@@ -35,11 +38,14 @@ _DELAYS = {"none": AT_ONCE, "aws": AWS_LIKE}
 class Hosted:
     """The lab as its control sees it; see `immtf.lab.control.Controlled`."""
 
-    def __init__(self, directory: Path, *, path: str, delays: str, region: str, over: Event) -> None:
-        """Build the lab in `directory`; guests have `path` as PATH; `over` is set when the lab is told to end."""
+    def __init__(self, directory: Path, *, path: str, delays: str, region: str, over: Event, runtime: str = "process") -> None:
+        """Build the lab in `directory`; guests have `path` as PATH; `over` is set when the lab is told to end.
+
+        `runtime` is `process` or `docker`; `cidr` is the network that it gives its instances, "" where that is the endpoint's own.
+        """
         self._over = over
         self._region = region
-        self._runtime = ProcessRuntime(directory, path=path)
+        self._runtime, self.cidr = _make_runtime(runtime, directory, path)
         moto = moto_app()
         services = {"ssm": Ssm(self._runtime, clock=time.time, otherwise=moto)}
         self.gateway = Gateway(self._runtime, delays=_DELAYS[delays], own_services=services, backend=moto)
@@ -94,6 +100,19 @@ class Hosted:
             },
         )
         return answer.get_data(as_text=True)
+
+
+def _make_runtime(name: str, directory: Path, path: str) -> tuple[Runtime, str]:
+    """Make a runtime by its name, and tell the network that it has of its own. Can't be: `LabFailed`."""
+    if name == "process":
+        return ProcessRuntime(directory, path=path), ""
+    from immtf.lab.docker.runtime import DockerRuntime
+
+    try:
+        made = DockerRuntime(directory, environment={**os.environ, "PATH": path})
+    except RuntimeFailed as failed:
+        raise LabFailed(str(failed), where="runtime docker", next="docker info; or go on with --lab-runtime process") from failed
+    return made, made.cidr
 
 
 class _QuietHandler(WSGIRequestHandler):

@@ -4,6 +4,7 @@
     up.lock           held by a command that starts, ends or clears the lab
     controller.lock   held by the controller as long as it lives: the kernel lets go of it however the controller ends
     controller.log    what the controller says
+    docker.json       there while the lab may have things in Docker, which are to be removed
     logs/             a log per instance, kept until the next lab but one
     runtime/          the disks; gone with the lab
     environments/     for the commands that use the lab: Terraform's states, worthless without the cloud they speak of
@@ -64,6 +65,11 @@ class Place:
     def runtime(self) -> Path:
         """The disks."""
         return self.directory / "runtime"
+
+    @property
+    def docker_note(self) -> Path:
+        """Says that the lab may have things in Docker."""
+        return self.directory / "docker.json"
 
     @property
     def environments(self) -> Path:

@@ -24,7 +24,7 @@ class VolumeBusy(RuntimeFailed):
 
 @dataclass(frozen=True, slots=True)
 class InstanceSpec:
-    """What an instance is made from."""
+    """What an instance is made from; `public_key` lets the image's user in over SSH, in OpenSSH's form, "" for nobody."""
 
     instance_id: str
     image_id: str
@@ -32,6 +32,7 @@ class InstanceSpec:
     zone: str
     user_data: bytes = b""
     tags: dict[str, str] = field(default_factory=dict)
+    public_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,9 @@ class Runtime(Protocol):
 
     def register_image(self, image_id: str, tree: str) -> None:
         """Make a directory tree an image (copied)."""
+
+    def delete_image(self, image_id: str) -> None:
+        """Remove an image; instances that were made from it stay. Idempotent."""
 
     def execute(self, instance_id: str, script: str, *, timeout_s: float) -> Executed:
         """Run a POSIX shell script as root of the guest would; not running: `RuntimeFailed`. Exit 124 after `timeout_s`."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from immtf.model.checking import Way
+
 Strategy = Literal["replace", "swap"]
 MAX_LAG = 250  # entries of the log; a server further behind has not caught up
 OnFailure = Literal["halt", "rollback-node"]
@@ -114,7 +116,33 @@ class CommandGate(Pace):
         return self._id("command")
 
 
-Gate = MountedGate | ConsulGate | HttpGate | TcpGate | CommandGate
+@dataclass(frozen=True, kw_only=True)
+class TestinfraGate(Pace):
+    """The user's own tests of a node pass: files for pytest and testinfra at `tests`, an absolute path, within `timeout_s` together.
+
+    `user`, `port` and `key_env` (the environment variable that holds the path of the private key's file) are of the connection `ssh`,
+    `container` is of `docker`: its name, in which `{instance_id}`, `{address}` and `{node}` are filled in; without it, it is the
+    lab's container of that instance. A run of tests takes its time, so one pass is enough.
+    """
+
+    __test__ = False  # pytest would take it for a class of tests, by its name
+
+    tests: Path
+    connection: Way = "ssm"
+    user: str = ""
+    port: int = 22
+    key_env: str | None = None
+    container: str | None = None
+    passes: int = 1
+    timeout_s: float = 120.0
+    healthy_for_s: float = 0.0
+
+    @property
+    def id(self) -> str:
+        return self._id("testinfra")
+
+
+Gate = MountedGate | ConsulGate | HttpGate | TcpGate | CommandGate | TestinfraGate
 
 
 @dataclass(frozen=True)

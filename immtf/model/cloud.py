@@ -67,7 +67,7 @@ class VolumeSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """An instance or a volume, known by nothing but its tags; `state` is AWS's word for it."""
+    """An instance, a volume or a snapshot, known by nothing but its tags; `state` is AWS's word for it."""
 
     identity: str
     state: str
@@ -76,7 +76,11 @@ class Stray:
 
 @dataclass(frozen=True, slots=True)
 class ImageChoice:
-    """The image a run rolls out: its id, and the version that its tags tell ("" where an id was given)."""
+    """The image a run rolls out: its id, and the version that its tags tell, "" for none.
+
+    `promoted` is false for one that was named by its id and was never let out.
+    """
 
     image_id: str
     version: str
+    promoted: bool = True

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from immtf.model.rows import FindingRow, NodeRow, PlanRow
+    from immtf.model.rows import FindingRow, ImageRow, NodeRow, PlanRow
 
 SCHEMA_VERSION = 1
 
@@ -46,7 +46,8 @@ class PlanMade:
 class StageStarted:
     """A stage of the run began.
 
-    Stages are `observe`, `create`, `settle`, `shared`, `nodes`, `rest`, `rollback`, `repair`, `stop`, `destroy` and `clean-up`.
+    Stages are `observe`, `create`, `settle`, `shared`, `nodes`, `rest`, `rollback`, `repair`, `stop`, `destroy`, `clean-up` and `previous`,
+    of images `build` and `verify`. Stages within `previous` are those of the container that makes the previous version.
     """
 
     stage: str
@@ -208,6 +209,13 @@ class Diagnosed:
 
 
 @dataclass(frozen=True, slots=True)
+class ImagesListed:
+    """The images of a family, or of all, the newest version of each first; of `image gc` with what becomes of each."""
+
+    rows: tuple[ImageRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RunHalted:
     """The run stopped before its end: what, where, what is safe, and the exact next command."""
 
@@ -263,6 +271,7 @@ Event: TypeAlias = (
     | Noted
     | StatusTaken
     | Diagnosed
+    | ImagesListed
     | RunHalted
     | RunFinished
 )

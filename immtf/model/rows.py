@@ -46,3 +46,20 @@ class FindingRow:
     harm: str
     fix: str
     by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """One image as a list shows it, every field a text; `fate` is `keep` or `remove` with the reason `why`, both "" in a plain list."""
+
+    family: str
+    version: str
+    image_id: str
+    state: str
+    built: str
+    revision: str
+    verified: str
+    promoted: str
+    used_by: tuple[str, ...] = ()
+    fate: str = ""
+    why: str = ""

@@ -94,6 +94,7 @@ GATES = (
     _soft("http", "a page of the node answers", _AGAIN),
     _soft("tcp", "a port of the node answers", _AGAIN),
     _soft("command", "a script on the node ends well", _AGAIN),
+    _soft("testinfra", "your own tests of the node pass", _AGAIN),
 )
 _BY_KIND = {check.id: check for check in GATES}
 _BY_ID = {check.id: check for check in RULES}

@@ -67,7 +67,8 @@ _HARM = {
 class Seen:
     """One look. `loose` are instances tagged as the block's and no node's; `instances` those that deposed objects name, by id.
 
-    `plan_problem` is why Terraform can't plan ("" if it can), `lock` what to do about a lock of the state ("" where none is held).
+    `plan_problem` is why Terraform can't plan ("" if it can), `plan_next` what to do about it where that is known, `lock` what to do
+    about a lock of the state ("" where none is held).
     """
 
     snapshot: Snapshot
@@ -76,6 +77,7 @@ class Seen:
     instances: Mapping[str, Instance] = field(default_factory=dict)
     snapshots: tuple[VolumeSnapshot, ...] = ()
     plan_problem: str = ""
+    plan_next: str = ""
     lock: str = ""
 
 
@@ -114,7 +116,9 @@ def _of_terraform(seen: Seen) -> list[Finding]:
     if seen.plan_problem and seen.lock:
         found.append(Finding(Kind.LOCK, "state", seen.plan_problem, seen.lock))
     elif seen.plan_problem:
-        found.append(Finding(Kind.PLAN, "root", seen.plan_problem, "a person mends what Terraform names, then asks again"))
+        found.append(
+            Finding(Kind.PLAN, "root", seen.plan_problem, seen.plan_next or "a person mends what Terraform names, then asks again")
+        )
     return found
 
 

@@ -35,13 +35,15 @@ def image_before(node: NodeId, runs: Mapping[NodeId, str], known: Collection[Ima
     It is what all of them run, where that isn't the node's own; else the highest version among theirs that is below its own. Never
     another one: a rollback that was killed when its instance had been made is asked for again, and must not go back further. `runs`
     has each node's image id, "" where it has no instance. Raises `UsageError` with the version below where nothing tells the image.
+
+    What the others run counts whether it is promoted or not; what only lies there counts when it is promoted.
     """
     own = runs.get(node, "")
     others = {image for other, image in runs.items() if other != node and other.cluster == node.cluster}
     if len(others) == 1 and others.isdisjoint({"", own}):
         return others.pop()
     version = next((image.version for image in known if image.image_id == own), "")
-    theirs = _below([image for image in known if image.image_id in others], family, version)
+    theirs = _below([image for image in known if image.image_id in others], family, version, promoted=False)
     if theirs:
         return theirs.image_id
     lower = _below(known, family, version)
@@ -50,10 +52,10 @@ def image_before(node: NodeId, runs: Mapping[NodeId, str], known: Collection[Ima
     raise UsageError(f"which image was before is not known: {what}", where=str(node), next=way)
 
 
-def _below(images: Collection[Image], family: str, version: str) -> Image | None:
+def _below(images: Collection[Image], family: str, version: str, *, promoted: bool = True) -> Image | None:
     """Return the newest of these images below a version; None where there is none, or the version isn't known."""
     try:
-        return previous(images, family, version) if version else None
+        return previous(images, family, version, promoted=promoted) if version else None
     except VersionsUnresolved:
         return None
 

@@ -75,6 +75,15 @@ def no_room(
     return NoRoom(what, code=error.code, where=node, next=next_act)
 
 
+def no_room_for_all(block: str, error: TerraformFailed | CloudFailed, *, tries: int, seconds: float) -> ImmtfError:
+    """Return what a `create` ends with when the last try failed as well; throttling is returned as it is."""
+    if fault_of(error.code) is Fault.THROTTLED:
+        return error
+    what = f"{error.code}: the cloud has no room, asked {tries} times over {seconds:.0f} s: {error.what}"
+    next_act = "`immtf create` makes what is missing; what was made stays, and `immtf destroy` takes it away"
+    return NoRoom(what, code=error.code, where=f"block {block}", next=next_act)
+
+
 def _as_before(node: str, wanted: Wanted) -> str:
     """Offer the image and the type that the node had, for this node alone."""
     if not wanted.old_image:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from immtf.plan.snapshots import RUN_TAG
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
@@ -28,6 +30,11 @@ def sweep_tags(block: str, environment: str, *, is_test: bool, generated: bool) 
     if not (block and is_test and generated and GENERATED.fullmatch(environment)):
         return {}
     return {BLOCK: block, ENVIRONMENT: environment}
+
+
+def sweepable_snapshots(found: Iterable[Stray], tags: Mapping[str, str]) -> tuple[Stray, ...]:
+    """Return the same of snapshots: besides, each must tell which run of immtf took it. What a person took by hand is theirs."""
+    return tuple(item for item in sweepable(found, tags) if item.tags.get(RUN_TAG))
 
 
 def sweepable(found: Iterable[Stray], tags: Mapping[str, str], keep: Collection[str] = ()) -> tuple[Stray, ...]:

@@ -146,6 +146,12 @@ def _(event: e.Diagnosed) -> Entry:
     return Entry("warning" if found else "done", "", "diagnosis", found or "nothing is wrong")
 
 
+@_entry.register(e.ImagesListed)
+def _(event: e.ImagesListed) -> Entry:
+    doomed = sum(row.fate == "remove" for row in event.rows)
+    return Entry("info", "", "images", f"{counted(len(event.rows), 'image')}{f', {doomed} to remove' if doomed else ''}")
+
+
 @_entry.register(e.StatusTaken)
 def _(event: e.StatusTaken) -> Entry:
     left = f", {counted(len(event.unfinished), 'unfinished thing')}" if event.unfinished else ""

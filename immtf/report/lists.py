@@ -11,10 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from immtf.model.events import RunFinished
-    from immtf.model.rows import FindingRow, NodeRow, PlanRow
+    from immtf.model.rows import FindingRow, ImageRow, NodeRow, PlanRow
 
 PLAN_HEAD: Final = ("node", "now", "target", "action", "why", "volume", "gates", "quorum left")
 STATUS_HEAD: Final = ("node", "instance", "state", "image", "zone", "volume", "mounted", "role", "health")
+
+IMAGE_HEAD: Final = ("family", "version", "image", "state", "built", "revision", "verified", "promoted", "used by")
+FATE_HEAD: Final = ("family", "version", "image", "built", "promoted", "fate", "why")
 
 
 def plan_cells(rows: Sequence[PlanRow]) -> list[tuple[str, ...]]:
@@ -56,6 +59,23 @@ def finding_lines(findings: Sequence[FindingRow]) -> list[str]:
         ]
         lines.append(f"  by     {'immtf repair' if row.by == 'repair' else 'a person'}")
     return lines or ["nothing is wrong"]
+
+
+def image_cells(rows: Sequence[ImageRow]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the head of a table of images and its cells, one tuple an image; with its fate where one is told."""
+    if any(row.fate for row in rows):  # what decides, instead of all that is known
+        return FATE_HEAD, [_plain((row.family, row.version, row.image_id, row.built, row.promoted, row.fate, row.why)) for row in rows]
+    cells = [
+        (row.family, row.version, row.image_id, row.state, row.built, row.revision, row.verified, row.promoted, _joined(row.used_by))
+        for row in rows
+    ]
+    return IMAGE_HEAD, [_plain(item) for item in cells]
+
+
+def image_lines(rows: Sequence[ImageRow]) -> list[str]:
+    """Return images as lines of text, each beginning with its family and version."""
+    head, cells = image_cells(rows)
+    return [f"{item[0]} {item[1]} {_named(head[2:], item[2:])}" for item in cells] or ["no image"]
 
 
 def summary_cells(end: RunFinished) -> list[tuple[str, str]]:

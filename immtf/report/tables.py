@@ -10,7 +10,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from immtf.report.lists import PLAN_HEAD, STATUS_HEAD, plan_cells, status_cells, summary_cells
+from immtf.report.lists import PLAN_HEAD, STATUS_HEAD, image_cells, plan_cells, status_cells, summary_cells
 from immtf.report.wording import plain
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from immtf.model.events import RunFinished, RunHalted
-    from immtf.model.rows import NodeRow, PlanRow
+    from immtf.model.rows import ImageRow, NodeRow, PlanRow
 
 _GOOD: Final = frozenset({"done", "nothing to do", "running", "passing", "healthy", "yes", "0"})
 _BAR: Final = 24
@@ -41,6 +41,15 @@ def status_table(rows: Sequence[NodeRow], unfinished: Sequence[str]) -> Renderab
     for cells in status_cells(rows):
         table.add_row(*(Text(cell, style=_status_style(name, cell)) for name, cell in zip(STATUS_HEAD, cells, strict=True)))
     return Group(table, *(Text(f"  unfinished: {plain(what)}", style="yellow") for what in unfinished))
+
+
+def image_table(rows: Sequence[ImageRow]) -> RenderableType:
+    """Return images as a table, with what becomes of each where that is told."""
+    head, cells = image_cells(rows)
+    table = _table(head, whole={"family", "version", "image", "fate"})
+    for item in cells:
+        table.add_row(*(Text(cell, style="red" if cell == "remove" else "") for cell in item))
+    return table if cells else Text("  no image")
 
 
 def checks_table(rows: Iterable[tuple[str, str, str, str]]) -> RenderableType:

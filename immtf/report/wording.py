@@ -14,7 +14,12 @@ _HOUR: Final = 3600
 
 def plain(text: str) -> str:
     """Return foreign text as one printable line: no escape sequences, no control characters, no runs of blanks."""
-    return " ".join(_UNPRINTED.sub(" ", _ESCAPES.sub("", text)).split())
+    return " ".join(_UNPRINTED.sub(" ", without_escapes(text)).split())
+
+
+def without_escapes(text: str) -> str:
+    """Return foreign text without a terminal's escape sequences; its lines stay."""
+    return _ESCAPES.sub("", text)
 
 
 def duration(seconds: float) -> str:

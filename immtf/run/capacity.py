@@ -7,7 +7,7 @@ not certain to have been refused is not tried again here: an instance could be m
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from immtf.errors import CloudFailed, ImmtfError, TerraformFailed
 from immtf.model.events import StepWaited
@@ -26,15 +26,59 @@ if TYPE_CHECKING:
     from immtf.run.world import World
 
     T = TypeVar("T")
+    Refused: TypeAlias = TerraformFailed | CloudFailed
 
 PAUSES_S = (20.0, 60.0)
 TOLD_S = 10.0
 LEAST_S = 0.1  # a rest too small for the clock to tell would be slept for ever
 
 
+@dataclass(frozen=True)
+class Tries:
+    """The tries of one apply; `pauses_s` lie between them. `subject` and `step` are what the pauses are told of.
+
+    `settling`: a first wish to end doesn't cut a pause short, since a node is away.
+    """
+
+    world: World
+    patience: Patience
+    subject: str
+    step: str
+    pauses_s: tuple[float, ...] = PAUSES_S
+    settling: bool = False
+
+    def until_there(self, apply: Callable[[], T], given_up: Callable[[Refused, int, float], ImmtfError]) -> T:
+        """Make the apply until there is room, and return what it returns.
+
+        Raises all other faults at once; in the end what `given_up` makes of the last refusal, the number of tries and the seconds.
+        """
+        start, tries = self.patience.clock.monotonic(), len(self.pauses_s) + 1
+        left = iter(self.pauses_s)
+        while True:
+            try:
+                return apply()
+            except (TerraformFailed, CloudFailed) as error:
+                if fault_of(error.code) not in RETRIED:
+                    raise
+                self.world.survey()  # the failed apply may have changed the state
+                pause = next(left, None)
+                if pause is None:
+                    raise given_up(error, tries, self.patience.clock.monotonic() - start) from error
+                self._pause(f"{fault_of(error.code)} ({error.code}), tried at most {tries} times", pause)
+
+    def _pause(self, reason: str, seconds: float) -> None:
+        """Let the time pass, telling it; a wish to end makes the clock's sleep short and not the pause."""
+        clock = self.patience.clock
+        start = clock.monotonic()
+        while (elapsed := clock.monotonic() - start) < seconds:
+            self.patience.emit(StepWaited(self.subject, self.step, reason, round(elapsed, 3), seconds))
+            check_cancel(self.patience, self.subject, settling=self.settling)
+            clock.sleep(max(LEAST_S, min(TOLD_S, seconds - elapsed)))
+
+
 @dataclass
 class Room:
-    """The tries of one node's apply; `pauses_s` lie between them. `wanted` is what the last judged plan asked for."""
+    """The tries of one node's apply, with these pauses between them. `wanted` is what the last judged plan asked for."""
 
     world: World
     node: NodeId
@@ -48,30 +92,10 @@ class Room:
 
     def until_there(self, apply: Callable[[], T]) -> T:
         """Make the apply until there is room, and return what it returns. Raises `NoRoom` in the end, all other faults at once."""
-        start, tries = self.patience.clock.monotonic(), len(self.pauses_s) + 1
-        left = iter(self.pauses_s)
-        while True:
-            try:
-                return apply()
-            except (TerraformFailed, CloudFailed) as error:
-                if fault_of(error.code) not in RETRIED:
-                    raise
-                self.world.survey()  # the failed apply may have changed the state
-                pause = next(left, None)
-                if pause is None:
-                    raise self._given_up(error, tries, self.patience.clock.monotonic() - start) from error
-                self._pause(f"{fault_of(error.code)} ({error.code}), tried at most {tries} times", pause)
+        tries = Tries(self.world, self.patience, str(self.node), "ApplyNode", self.pauses_s, settling=True)
+        return tries.until_there(apply, self._given_up)
 
-    def _pause(self, reason: str, seconds: float) -> None:
-        """Let the time pass, telling it; a wish to end makes the clock's sleep short and not the pause."""
-        clock = self.patience.clock
-        start = clock.monotonic()
-        while (elapsed := clock.monotonic() - start) < seconds:
-            self.patience.emit(StepWaited(str(self.node), "ApplyNode", reason, round(elapsed, 3), seconds))
-            check_cancel(self.patience, str(self.node), settling=True)
-            clock.sleep(max(LEAST_S, min(TOLD_S, seconds - elapsed)))
-
-    def _given_up(self, error: TerraformFailed | CloudFailed, tries: int, seconds: float) -> ImmtfError:
+    def _given_up(self, error: Refused, tries: int, seconds: float) -> ImmtfError:
         volumes = ", ".join(volume.volume_id for volume in self.world.layout.nodes[self.node].volumes) or "no volumes"
         in_use = fault_of(error.code) is Fault.ADDRESS_IN_USE
         holder = self._asked(lambda: self.world.cloud.holder(self.wanted.address, self.wanted.subnet_id)) if in_use else ""

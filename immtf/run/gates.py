@@ -4,6 +4,9 @@ A question that can't be answered has not held. One that waiting can't mend fail
 
 A gate that a person lets pass (`--allow`) is asked like the others, and the others have to hold as ever: only at the end, when it
 is the only one that speaks against going on, it is passed over, and that is told.
+
+A heavy gate (the user's own tests, seconds to minutes a time) is asked after all others, and only as often in a row as it wants itself:
+the others go on alone until they have held long enough. When one of them falls meanwhile, it is asked anew.
 """
 
 from __future__ import annotations
@@ -11,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, assert_never
 
-from immtf.errors import CloudFailed, GateFailed, GuestFailed, ImmtfError, Interrupted
-from immtf.model.block import CommandGate, ConsulGate, HttpGate, MountedGate, TcpGate
+from immtf.errors import CloudFailed, GateFailed, ImmtfError, Interrupted
+from immtf.model.block import CommandGate, ConsulGate, HttpGate, MountedGate, TcpGate, TestinfraGate
 from immtf.model.events import CheckOverridden, GateAsked
 from immtf.model.verdict import Verdict
 from immtf.plan.checks import Overrides, named, way_past
@@ -49,6 +52,7 @@ class Question:
     deadline_s: float = 600.0
     check: str = ""
     healthy_for_s: float = 0.0
+    heavy: bool = False
 
     @property
     def id(self) -> str:
@@ -128,9 +132,11 @@ def _node_question(world: World, gate: Gate, node: NodeId) -> Question:
         case HttpGate():
             return _question(gate, str(node), lambda: _http(world, gate, node))
         case TcpGate():
-            return _question(gate, str(node), lambda: world.knock.tcp(_address(world, node), gate.port, timeout_s=gate.timeout_s))
+            return _question(gate, str(node), lambda: world.knock.tcp(world.running(node).address, gate.port, timeout_s=gate.timeout_s))
         case CommandGate():
             return _question(gate, str(node), lambda: _command(world, gate, node))
+        case TestinfraGate():
+            return replace(_question(gate, str(node), lambda: _tested(world, gate, node)), heavy=True)
         case _:
             assert_never(gate)
 
@@ -139,15 +145,8 @@ def _question(gate: Gate, node: str, ask_it: Callable[[], Verdict]) -> Question:
     return Question(gate.id, node, ask_it, gate.passes, gate.interval_s, gate.deadline_s)
 
 
-def _address(world: World, node: NodeId) -> str:
-    now = world.node(node)
-    if now.instance is None or not now.running:
-        raise GuestFailed(f"the instance is {now.instance.state if now.instance else 'not there'}", where=str(node))
-    return now.instance.address
-
-
 def _http(world: World, gate: HttpGate, node: NodeId) -> Verdict:
-    url = gate.url.replace("{address}", _address(world, node)).replace("{node}", node.key)
+    url = gate.url.replace("{address}", world.running(node).address).replace("{node}", node.key)
     return world.knock.http(url, status=gate.status, contains=gate.contains, timeout_s=gate.timeout_s)
 
 
@@ -158,6 +157,12 @@ def _command(world: World, gate: CommandGate, node: NodeId) -> Verdict:
     code, output, errors = world.guest.run(now.instance.instance_id, gate.run, timeout_s=gate.timeout_s)
     said = (errors.strip() or output.strip()).splitlines()
     return Verdict(held=code == 0, reason=f"ended with {code}" + (f": {said[-1]}" if said else ""))
+
+
+def _tested(world: World, gate: TestinfraGate, node: NodeId) -> Verdict:
+    if world.checks is None:
+        return Verdict(held=False, reason="nothing here can run tests of a node", final=True)
+    return world.checks.run(gate, world.check_facts(node))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +203,7 @@ def wait_for(questions: Sequence[Question], patience: Patience, *, where: str, s
         healthy_for_s=max(question.healthy_for_s for question in questions),
     )
     denied = _Round(Verdict(held=False, reason="held, but not often enough in a row"))
+    questions = sorted(questions, key=lambda question: question.heavy)
     while True:
         asked = patience.clock.monotonic()
         answers = _round(questions, patience, streak, asked)
@@ -236,6 +242,8 @@ def _round(questions: Sequence[Question], patience: Patience, streak: Streak, as
     """Ask every question once, up to the first that doesn't hold and may not be passed over."""
     passed_over: list[CheckOverridden] = []
     for question in questions:
+        if question.heavy and streak.passes >= question.passes and not patience.overrides.reason(question.id):
+            continue  # held in this streak, as often as it wants
         verdict = ask(question)
         passes = streak.one_more(asked) if verdict.held else 0
         elapsed, limit = (round(moment - streak.start, 3) for moment in (patience.clock.monotonic(), streak.deadline))

@@ -1,7 +1,8 @@
 """Where a run's time went, and what it did: the figures of its last event.
 
 Three accounts: Terraform's own runs, waiting for instances and servers, and the rest, which is what immtf itself adds. A gate
-waits for servers until the moment from which it held; the further passes in a row are immtf's own.
+waits for servers until the moment from which it held; the further passes in a row are immtf's own. What the container of a previous
+version took is in none of them (`elsewhere_s`): that is another immtf, with figures of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ class Ledger:
 
     started: float
     servers_s: float = 0.0
+    elsewhere_s: float = 0.0
     replaced: set[str] = field(default_factory=set)
     kept: set[str] = field(default_factory=set)
     gone_since: dict[str, float] = field(default_factory=dict)

@@ -12,14 +12,17 @@ from immtf.plan.custody import judge_custody
 from immtf.plan.faults import Fault, fault_of, passes
 from immtf.plan.image import called
 from immtf.plan.judge import acting, judge_create, judge_destroy, refuse
+from immtf.plan.room import no_room_for_all
 from immtf.plan.upgrade import is_away
 from immtf.run.apply import apply_stage
+from immtf.run.capacity import Tries
 from immtf.run.contracts import refuse_contracts
 from immtf.run.custody import mark_all
 from immtf.run.firstboot import await_mounts
 from immtf.run.gates import check_cancel, cluster_questions, wait_for
 from immtf.run.images import refuse_images_of
 from immtf.run.moves import Limits
+from immtf.run.tested import refuse_untestable
 from immtf.run.upgrade import stage
 
 if TYPE_CHECKING:
@@ -39,7 +42,11 @@ STOP_LIMIT_S = 600.0
 
 
 def create(world: World, patience: Patience, ledger: Ledger) -> None:
-    """Make what isn't there, wait until every cluster's gates hold, and mark the volumes."""
+    """Make what isn't there, wait until every cluster's gates hold, and mark the volumes.
+
+    Where the cloud has no room for it (`run.capacity`) the apply is made again; then `NoRoom` is raised.
+    """
+    refuse_untestable(world, patience)
     world.survey()
     there = {node for cluster in world.block.clusters for node in world.members(cluster)}
     with stage(patience, "create", "Terraform makes what is not there"):
@@ -49,7 +56,10 @@ def create(world: World, patience: Patience, ledger: Ledger) -> None:
             refuse_contracts(world.block, plan, patience)
             return [*judge_create(plan, world.layout), *refuse_images_of(world, plan)]
 
-        applied = apply_stage(world, patience, judge=judge, where=world.block.name, step="Create")
+        applied = Tries(world, patience, world.block.name, "Create").until_there(
+            lambda: apply_stage(world, patience, judge=judge, where=world.block.name, step="Create"),
+            lambda error, tries, seconds: no_room_for_all(world.block.name, error, tries=tries, seconds=seconds),
+        )
         if not applied:
             patience.emit(Noted("info", "everything is there already"))
     with stage(patience, "settle", "every node's volumes, then every gate"):

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
+    from pathlib import Path
     from typing import Any, TypeAlias
 
-    from immtf.model.block import ConsulGate
+    from immtf.model.block import ConsulGate, TestinfraGate
+    from immtf.model.checking import CheckFacts
     from immtf.model.cloud import Instance, Stray, Volume, VolumeSnapshot
+    from immtf.model.container import ContainerEnd, ContainerImage, ContainerOrder, Left
     from immtf.model.events import Event
+    from immtf.model.imaging import Recipe, TrialOrder
     from immtf.model.names import NodeId
     from immtf.model.service import Peer, ServiceView
     from immtf.model.terraform import PlanData, StateData
@@ -127,8 +131,14 @@ class Sweeper(Protocol):
     def volumes(self, tags: Mapping[str, str]) -> Sequence[Stray]:
         """Return the volumes with all these tags."""
 
+    def snapshots(self, tags: Mapping[str, str]) -> Sequence[Stray]:
+        """Return this account's snapshots of volumes with all these tags."""
+
     def terminate(self, instance_id: str) -> None:
         """Ask to terminate an instance; returns at once."""
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """Delete a snapshot. `CloudFailed` with code `InvalidSnapshot.InUse` where a machine image is made of it."""
 
     def delete(self, volume_id: str) -> None:
         """Delete a volume. `CloudFailed` with code `VolumeInUse` while it is attached."""
@@ -165,3 +175,83 @@ class Knock(Protocol):
 
     def tcp(self, address: str, port: int, *, timeout_s: float) -> Verdict:
         """Return whether a connection is taken."""
+
+
+class Checks(Protocol):
+    """A user's own tests of a node."""
+
+    def run(self, gate: TestinfraGate, facts: CheckFacts) -> Verdict:
+        """Run them within the gate's time and return whether all passed; `final` where they can't be run at all."""
+
+    def ready(self, gate: TestinfraGate) -> Verdict:
+        """Return whether they can be run from here, without asking any node."""
+
+
+class Containers(Protocol):
+    """An engine that runs containers. Every call has a time limit and raises `ContainerFailed` where the engine doesn't answer."""
+
+    def image(self, reference: str, *, progress: Callable[[str], None]) -> ContainerImage:
+        """Return an image, pulled where the engine doesn't have it; `progress` hears of that in words. None to be had: `ContainerFailed`."""
+
+    def read(self, image: ContainerImage, path: str, into: Path) -> None:
+        """Copy a directory of an image to `into`, which is made. `ContainerFailed` where the image has none there."""
+
+    def start(self, order: ContainerOrder) -> str:
+        """Start a container and return its id; what it says is kept from its first word on. What was made is gone where it fails."""
+
+    def said(self, container_id: str) -> Sequence[str]:
+        """Return the whole lines that it has said since this was asked last; when it has ended, the unfinished one too."""
+
+    def ended(self, container_id: str) -> ContainerEnd | None:
+        """Return how it ended, or None while it runs. Removed by somebody else: an end with a problem."""
+
+    def signal(self, container_id: str, name: str) -> None:
+        """Send a signal (`SIGTERM`). One that has ended, or is gone, is left alone."""
+
+    def remove(self, container_id: str) -> None:
+        """Remove it, and kill it where it still runs. One that is gone is no error."""
+
+    def left(self, label: str) -> Sequence[Left]:
+        """Return all containers with this label, those that have ended too."""
+
+
+class ImageStore(Protocol):
+    """This account's images, with the tags that tell how far each has come."""
+
+    def images(self, family: str) -> Sequence[Image]:
+        """Return the images of a family; with "" of every family."""
+
+    def image(self, image_id: str) -> Image | None:
+        """Return one image, or None where this account doesn't see it."""
+
+    def uses(self) -> Mapping[str, Sequence[str]]:
+        """Return by image id what uses it: instances, stopped ones too, and each version of each launch template."""
+
+    def tag(self, image_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags of an image."""
+
+    def remove(self, image: Image) -> None:
+        """Deregister an image, then delete its snapshots. What is gone already is no error."""
+
+
+class Trial(Protocol):
+    """Instances and volumes that are made to be thrown away. They bear the order's tags: by these a `Sweeper` takes them away."""
+
+    def launch(self, order: TrialOrder) -> str:
+        """Start one instance; returns its id at once."""
+
+    def console(self, instance_id: str) -> str:
+        """Return what an instance wrote to its console, as far as the cloud has it."""
+
+    def make_volume(self, zone: str, tags: Mapping[str, str]) -> str:
+        """Make the smallest blank volume; returns its id at once."""
+
+    def attach(self, volume_id: str, instance_id: str, device: str) -> None:
+        """Attach a volume; returns at once."""
+
+
+class Builder(Protocol):
+    """What makes an image from a template."""
+
+    def build(self, recipe: Recipe, listen: Callable[[str, str], None], interrupted: Callable[[], bool]) -> str:
+        """Build and return the image's id; `listen` hears of it: `say` or `message`, and a line. Raises `ImmtfError`, `Interrupted`."""

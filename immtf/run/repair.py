@@ -55,7 +55,7 @@ def mend(executor: Executor, finding: Finding, image: ImageChoice | None, versio
         raise PersonNeeded(f"{finding.id} was mended and is there still", where=finding.subject, next="look at it: `immtf doctor`")
 
 
-def look(world: World, *, plan_problem: str = "", lock: str = "") -> Seen:
+def look(world: World, *, plan_problem: str = "", plan_next: str = "", lock: str = "") -> Seen:
     """Look at everything once; the world has been surveyed. What Terraform can't plan, and why, is the caller's to find out."""
     snapshot, loose, tags = world.sight()
     state = world.terraform.state()
@@ -72,6 +72,7 @@ def look(world: World, *, plan_problem: str = "", lock: str = "") -> Seen:
         instances=world.cloud.instances(ids) if ids else {},
         snapshots=tuple(world.cloud.snapshots(tags)) if tags else (),
         plan_problem=plan_problem,
+        plan_next=plan_next,
         lock=lock,
     )
 

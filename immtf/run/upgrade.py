@@ -20,6 +20,7 @@ from immtf.run.apply import apply_stage
 from immtf.run.contracts import refuse_contracts
 from immtf.run.custody import mark_before
 from immtf.run.images import refuse_images
+from immtf.run.tested import refuse_untestable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -54,6 +55,7 @@ def prepare(
     too few are left.
     """
     refuse_unbuilt(world.block)
+    refuse_untestable(world, patience)
     with stage(patience, "observe", "Terraform's full plan, the cloud and the service"):
         saved = world.terraform.plan()
         refuse_contracts(world.block, saved.data, patience)

@@ -15,6 +15,7 @@ from immtf.model.guest import GuestFacts
 from immtf.model.layout import Layout
 from immtf.model.names import parse_node
 from immtf.model.snapshot import NodeNow, Snapshot
+from immtf.plan.checking import facts_of
 from immtf.plan.facts import facts_script, parse_facts
 from immtf.plan.layout import lay_out
 from immtf.plan.sort import sort_plan
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from immtf.model.block import Block, Cluster
+    from immtf.model.checking import CheckFacts
     from immtf.model.cloud import Instance
     from immtf.model.layout import NodePlace
     from immtf.model.names import NodeId
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from immtf.model.terraform import PlanData
     from immtf.plan.sort import Sorted
     from immtf.run.fence import Guard
-    from immtf.run.ports import Cloud, Guest, Knock, Service, Terraform
+    from immtf.run.ports import Checks, Cloud, Guest, Knock, Service, Terraform
 
 FACTS_TIMEOUT_S = 30.0
 
@@ -42,7 +44,7 @@ class World:
 
     Where they don't name the environment, it is the one that all live nodes are tagged with (`environment`). `accepted` are nodes
     whose volumes a person takes for good although they carry no mark. `run_id` is what this run's own things are tagged with.
-    `guard` is asked before a change inside an instance: see `immtf.run.fence`.
+    `guard` is asked before a change inside an instance: see `immtf.run.fence`. `checks` runs the user's own tests, where there is one.
     """
 
     block: Block
@@ -58,6 +60,7 @@ class World:
     environment: str = ""
     run_id: str = ""
     guard: Guard = unguarded
+    checks: Checks | None = None
 
     def survey(self, plan: PlanData | None = None) -> None:
         """Read the state and lay the nodes out anew. Nodes still to be made are told by the last full plan that was given.
@@ -118,6 +121,20 @@ class World:
         except GuestFailed as error:
             return GuestFacts(problem=f"{instance.instance_id} can't be asked: {error.what}")
         return parse_facts(output, mounts) if code == 0 else GuestFacts(problem=f"asking {instance.instance_id} ended with {code}")
+
+    def check_facts(self, node: NodeId) -> CheckFacts:
+        """Return what tests of a node are told. Raises `GuestFailed` where its instance doesn't run."""
+        instance = self.running(node)
+        image = self.cloud.image(instance.image_id)
+        environment = self.tags.get("immtf:environment") or instance.tags.get("immtf:environment", "")
+        return facts_of(self.block, self.layout.nodes[node], instance, image.version if image else "", environment)
+
+    def running(self, node: NodeId) -> Instance:
+        """Return a node's instance. Raises `GuestFailed` where it doesn't run."""
+        now = self.node(node)
+        if now.instance is None or not now.running:
+            raise GuestFailed(f"the instance is {now.instance.state if now.instance else 'not there'}", where=str(node))
+        return now.instance
 
     def addresses(self, cluster: str) -> dict[NodeId, str]:
         """Return the private address of each member of a cluster; "" where it has no instance."""

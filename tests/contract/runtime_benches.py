@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import pytest
+
+    from immtf.lab.docker.runtime import DockerRuntime
+
 LIMIT_S = 60.0
 DATA = "/var/lib/data"
 MOUNTS = [{"device": "/dev/xvdf", "path": DATA}]
@@ -45,18 +49,30 @@ def make_spec(instance_id: str = "i-1", *, image_id: str = "ami-1", address: str
 class Bench(Protocol):
     runtime: Runtime
 
+    def spec(self, instance_id: str = "i-1", *, image_id: str = "ami-1", host: int = 11, user_data: str = "") -> InstanceSpec:
+        """Return what an instance is made from, with an address of the runtime's network."""
+
     def image(self, image_id: str = "ami-1", **boot: Any) -> None:
         """Register an image whose service beats on the data volume, or one with another boot file."""
 
     def mounted(self, volume_id: str, instance_id: str) -> None:
         """Wait until (or make that) the volume is mounted in the instance."""
 
+    def close(self) -> None:
+        """End what runs."""
 
-class ProcessBench:
-    def __init__(self, folder: Path) -> None:
+
+class GuestBench:
+    """A runtime in which programs really run; `lab` is its directory, `network` its addresses but for the last two numbers."""
+
+    def __init__(self, folder: Path, lab: Path, runtime: Runtime, network: str) -> None:
         self._folder = folder
-        self.lab = folder / "a lab"  # a blank in the path shows what isn't quoted
-        self.runtime = ProcessRuntime(self.lab, path=os.environ["PATH"])
+        self.lab = lab
+        self.runtime = runtime
+        self._network = network
+
+    def spec(self, instance_id: str = "i-1", *, image_id: str = "ami-1", host: int = 11, user_data: str = "") -> InstanceSpec:
+        return make_spec(instance_id, image_id=image_id, address=f"{self._network}.10.{host}", user_data=user_data)
 
     def image(self, image_id: str = "ami-1", **boot: Any) -> None:
         self.runtime.register_image(image_id, str(make_tree(self._folder / f"tree-{image_id}", **boot)))
@@ -85,13 +101,48 @@ class ProcessBench:
     def log(self, instance_id: str = "i-1") -> str:
         return (self.lab / "logs" / f"{instance_id}.log").read_text()
 
+    def close(self) -> None:
+        """Take away what the test left."""
+        self.runtime.close()
+
+
+class ProcessBench(GuestBench):
+    def __init__(self, folder: Path) -> None:
+        lab = folder / "a lab"  # a blank in the path shows what isn't quoted
+        super().__init__(folder, lab, ProcessRuntime(lab, path=os.environ["PATH"]), "127.254")
+
     def home(self, instance_id: str = "i-1") -> Path:
         return self.lab / "runtime/instances" / instance_id
+
+
+class DockerBench(GuestBench):
+    """All tests use one lab, for it takes seconds to make one; each finds it empty."""
+
+    def __init__(self, folder: Path, lab: Path, runtime: DockerRuntime) -> None:
+        super().__init__(folder, lab, runtime, runtime.cidr.removesuffix(".0.0/16"))
+
+    def close(self) -> None:
+        """Take away what the test left; the lab itself goes on."""
+        for row in self.runtime.instances():
+            self.runtime.stop(row.instance_id, force=True)
+            self.runtime.terminate(row.instance_id)
+        for volume in ("vol-1", "vol-2", "vol-0abc"):
+            self.runtime.delete_volume(volume)
+        for image in ("ami-1", "ami-2"):
+            self.runtime.delete_image(image)
+        for log in (self.lab / "logs").iterdir():
+            log.unlink()
 
 
 class FakeBench:
     def __init__(self) -> None:
         self.runtime = FakeRuntime()
+
+    def spec(self, instance_id: str = "i-1", *, image_id: str = "ami-1", host: int = 11, user_data: str = "") -> InstanceSpec:
+        return make_spec(instance_id, image_id=image_id, address=f"127.254.10.{host}", user_data=user_data)
+
+    def close(self) -> None:
+        self.runtime.close()
 
     def image(self, image_id: str = "ami-1", **boot: Any) -> None:
         del boot
@@ -102,10 +153,18 @@ class FakeBench:
         self.runtime.mount(volume_id)
 
 
+def make_bench(name: str, request: pytest.FixtureRequest) -> FakeBench | GuestBench:
+    """Return the bench of a runtime by its name."""
+    if name == "fake":
+        return FakeBench()
+    folder = request.getfixturevalue("tmp_path")
+    return ProcessBench(folder) if name == "process" else DockerBench(folder, *request.getfixturevalue("docker_lab"))
+
+
 def with_volume(bench: Bench, instance_id: str = "i-1", volume_id: str = "vol-1") -> None:
     """Boot an instance whose volume is mounted."""
     bench.image()
-    bench.runtime.boot(make_spec(instance_id))
+    bench.runtime.boot(bench.spec(instance_id))
     bench.runtime.create_volume(volume_id)
     bench.runtime.attach(volume_id, instance_id, "/dev/xvdf")
     bench.mounted(volume_id, instance_id)

@@ -14,10 +14,10 @@ import pytest
 from immtf.adapters.consul import ConsulService
 from immtf.adapters.consul_kv import ConsulKv
 from immtf.errors import CloudFailed
-from immtf.lab.toolchain import Cache, Toolchain, cache_directory
 from immtf.model.block import ConsulGate
 from immtf.model.names import NodeId
 from immtf.plan.quorum import judge_removal, judge_spare, judge_whole, stale_peers
+from tests.contract.consul_program import consul_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,8 +83,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    tools = Toolchain(Cache(cache_directory(os.environ, Path.home())), os.environ).ready()
-    made = Servers(tools.consul, tmp_path_factory.mktemp("consul"))
+    made = Servers(consul_program(os.environ, Path.home()), tmp_path_factory.mktemp("consul"))
     try:
         for node in ADDRESSES:
             made.start(node)

@@ -21,10 +21,10 @@ import pytest
 from immtf.adapters.consul import ConsulService
 from immtf.adapters.consul_kv import ConsulKv
 from immtf.errors import CloudFailed
-from immtf.lab.toolchain import Cache, Toolchain, cache_directory
 from immtf.model.block import ConsulGate
 from immtf.model.names import NodeId
 from immtf.plan.quorum import judge_whole
+from tests.contract.consul_program import consul_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +106,7 @@ def bootstrap() -> str:
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    consul = Toolchain(Cache(cache_directory(os.environ, Path.home())), os.environ).ready().consul
+    consul = consul_program(os.environ, Path.home())
     folder = tmp_path_factory.mktemp("secured")
     make_certificates(consul, folder)
     with (folder / "log").open("wb") as log:
@@ -184,12 +184,17 @@ def test_the_wrong_scheme_is_told(secured: Secured) -> None:
 
 def test_the_variables_are_those_of_consul_s_own_command(secured: Secured) -> None:
     """The same environment serves `consul`; nothing but its address and its token have to be said otherwise."""
-    consul = Toolchain(Cache(cache_directory(os.environ, Path.home())), os.environ).ready().consul
+    consul = consul_program(os.environ, Path.home())
     variables = {**secured.environment(), "CONSUL_HTTP_ADDR": f"https://{NAMED}:8501", "CONSUL_HTTP_TOKEN": secured.token}
     done = subprocess.run(
         [consul, "operator", "raft", "list-peers"], env=variables, capture_output=True, text=True, timeout=LIMIT_S, check=True
     )
     assert NAMED in done.stdout
+
+
+def test_where_consul_can_not_be_had_the_tests_are_skipped_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(pytest.skip.Exception, match=r"no Consul here: .*consul: IMMTF_CONSUL"):
+        consul_program({"IMMTF_CONSUL": str(tmp_path / "none"), "PATH": os.environ["PATH"]}, Path.home())
 
 
 def test_the_system_s_trust_is_read_once() -> None:

@@ -37,7 +37,8 @@ def ec2(lab: Lab) -> Ec2:
 
 
 def register(lab: Lab, name: str, version: str, architecture: str = "x86_64") -> str:
-    tags = [{"Key": key, "Value": value} for key, value in (("immtf:family", "consul"), ("immtf:version", version))]
+    named = {"immtf:family": "consul", "immtf:version": version, "immtf:promoted": "2026-01-01T00:00:00Z"}
+    tags = [{"Key": key, "Value": value} for key, value in named.items()]
     given = lab.ec2.register_image(Name=name, ImageLocation=f"/images/{name}", Architecture=architecture)  # type: ignore[arg-type]  # a word
     lab.ec2.create_tags(Resources=[given["ImageId"]], Tags=tags)  # type: ignore[arg-type]  # keys and values
     return given["ImageId"]

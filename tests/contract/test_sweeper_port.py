@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from immtf.run.ports import Sweeper
 
-NO_INSTANCE, NO_VOLUME = "i-0fffffffffffffff0", "vol-0fffffffffffffff0"
+NO_INSTANCE, NO_VOLUME, NO_SNAPSHOT = "i-0fffffffffffffff0", "vol-0fffffffffffffff0", "snap-0fffffffffffffff0"
 
 
 class Swept:
@@ -69,9 +69,25 @@ def test_an_instance_goes_and_its_volume_after_it(swept: Swept) -> None:
     assert set(swept.states()) == {found[key] for found in (bench.instance, bench.volume) for key in "bc"}
 
 
+def test_a_snapshot_is_found_by_its_tags_and_goes(swept: Swept) -> None:
+    """F43."""
+    bench, sweeper = swept.bench, swept.sweeper
+    taken = bench.cloud.snapshot(bench.volume["a"], {**TAGS, "immtf:run": "r1"})
+    bench.cloud.snapshot(bench.volume["b"], {"immtf:block": "another"})
+    (found,) = sweeper.snapshots(TAGS)
+    assert (found.identity, found.tags) == (taken.snapshot_id, {**TAGS, "immtf:run": "r1"})
+    sweeper.delete_snapshot(taken.snapshot_id)
+    assert list(sweeper.snapshots(TAGS)) == []
+    assert len(bench.cloud.snapshots({"immtf:block": "another"})) == 1
+
+
 @pytest.mark.parametrize(
     ("call", "identity", "code"),
-    [("terminate", NO_INSTANCE, "InvalidInstanceID.NotFound"), ("delete", NO_VOLUME, "InvalidVolume.NotFound")],
+    [
+        ("terminate", NO_INSTANCE, "InvalidInstanceID.NotFound"),
+        ("delete", NO_VOLUME, "InvalidVolume.NotFound"),
+        ("delete_snapshot", NO_SNAPSHOT, "InvalidSnapshot.NotFound"),
+    ],
 )
 def test_what_does_not_exist_is_an_error_with_its_code(swept: Swept, call: str, identity: str, code: str) -> None:
     with pytest.raises(CloudFailed) as caught:
@@ -80,6 +96,6 @@ def test_what_does_not_exist_is_an_error_with_its_code(swept: Swept, call: str, 
 
 
 def test_without_tags_nothing_is_asked(swept: Swept) -> None:
-    for question in (swept.sweeper.instances, swept.sweeper.volumes):
+    for question in (swept.sweeper.instances, swept.sweeper.volumes, swept.sweeper.snapshots):
         with pytest.raises((ValueError, AssertionError)):
             question({})

@@ -161,6 +161,10 @@ class FakeRuntime:
                 raise RuntimeFailed(f"there is no directory {tree}")
             self.images.add(image_id)
 
+    def delete_image(self, image_id: str) -> None:
+        with self._work("delete_image", image_id):
+            self.images.discard(image_id)
+
     def execute(self, instance_id: str, script: str, *, timeout_s: float) -> Executed:
         if timeout_s <= 0:
             raise ValueError(timeout_s)

@@ -32,7 +32,11 @@ if TYPE_CHECKING:
     from immtf.run.world import World
     from tests.fakes.world import Scene
 
-IMAGES = (Image(OLD, "consul", "1.0.0", "2026-01-01T00:00:00Z"), Image(NEW, "consul", "1.1.0", "2026-02-01T00:00:00Z"))
+LET_OUT = {"immtf:promoted": "2026-02-02T00:00:00Z"}
+IMAGES = (
+    Image(OLD, "consul", "1.0.0", "2026-01-01T00:00:00Z", tags=LET_OUT),
+    Image(NEW, "consul", "1.1.0", "2026-02-01T00:00:00Z", tags=LET_OUT),
+)
 AWS = {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "lab", "AWS_SECRET_ACCESS_KEY": "lab"}
 
 

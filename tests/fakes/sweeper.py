@@ -1,4 +1,7 @@
-"""The sweeper's port over the simulation: everything in it carries one environment's tags, but for what a test tags otherwise."""
+"""The sweeper's port over the simulation: everything in it carries one environment's tags, but for what a test tags otherwise.
+
+Snapshots carry the tags that they were taken with.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,14 @@ class FakeSweeper:
         there = {key: "in-use" if item.owner else "available" for key, item in self.sim.volumes.items()}
         return self.sim.calls.do("sweeper.volumes", lambda: self._tagged(there, tags))
 
+    def snapshots(self, tags: Mapping[str, str]) -> Sequence[Stray]:
+        assert tags, "without tags this would be every snapshot there is"
+        found = [Stray(key, item.state, dict(item.tags)) for key, item in self.sim.snapshots.items()]
+        return self.sim.calls.do("sweeper.snapshots", lambda: [item for item in found if tags.items() <= item.tags.items()])
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        self.sim.calls.do("sweeper.delete_snapshot", lambda: self._delete_snapshot(snapshot_id))
+
     def terminate(self, instance_id: str) -> None:
         self.sim.calls.do("sweeper.terminate", lambda: self._terminate(instance_id))
 
@@ -49,6 +60,11 @@ class FakeSweeper:
             raise CloudFailed(f"the instance {instance_id} does not exist", code="InvalidInstanceID.NotFound")
         if item.live:
             self.sim.terminate(item)
+
+    def _delete_snapshot(self, snapshot_id: str) -> None:
+        if snapshot_id not in self.sim.snapshots:
+            raise CloudFailed(f"the snapshot {snapshot_id} does not exist", code="InvalidSnapshot.NotFound")
+        del self.sim.snapshots[snapshot_id]
 
     def _delete(self, volume_id: str) -> None:
         volume = self.sim.volumes.get(volume_id)

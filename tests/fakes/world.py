@@ -22,6 +22,7 @@ from immtf.run.ledger import Ledger
 from immtf.run.upgrade import Upgrade, prepare
 from immtf.run.world import World
 from tests.fakes.calls import Crash
+from tests.fakes.checks import FakeChecks
 from tests.fakes.clock import FakeCancel
 from tests.fakes.cloud import TAGS, FakeCloud
 from tests.fakes.guest import FakeGuest
@@ -77,6 +78,7 @@ class Scene:
         world = World(
             self.block, self.terraform, self.cloud(sim), FakeGuest(sim), self.service(sim), FakeKnock(sim), tags=TAGS, guard=guard
         )
+        world.checks = FakeChecks(sim)
         if guard is not unguarded:
             world.terraform, world.cloud = FencedTerraform(world.terraform, guard), FencedCloud(world.cloud, guard)
             world.service = FencedService(world.service, guard)

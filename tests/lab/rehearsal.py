@@ -56,11 +56,13 @@ class Rehearsal:
         assert old in text, f"{file} holds no {old!r}"
         file.write_text(text.replace(old, new))
 
-    def add_image(self, version: str, tree: Path = GOOD_IMAGE) -> Path:
+    def add_image(self, version: str, tree: Path = GOOD_IMAGE, *, promoted: bool = True) -> Path:
         """Give the copied block one more image, made from this tree; return its place, where it can be changed."""
         place = self.block / "lab/images/consul" / version
         shutil.copytree(tree, place)
         (place / "etc/image-version").write_text(f"{version}\n")
+        if not promoted:
+            (place / "etc/unpromoted").touch()
         return place
 
     def begin(self, command: str, *arguments: str, lab: bool = True, variables: dict[str, str] | None = None) -> Child:
@@ -83,6 +85,18 @@ class Rehearsal:
         child.until(point, limit_s)
         child.kill(tree=tree)
         return child.ended(SHORT_LIMIT_S)
+
+    def begin_image(self, verb: str, *arguments: str) -> Child:
+        """Start `image VERB` for the block's family and return it at work."""
+        place = ("--block", str(self.block), "--lab", "--home", str(self.home), "--output", "json")
+        argv = [sys.executable, "-m", "immtf", "image", verb, *arguments, *place]
+        child = Child(argv, self.directory, self.home / "runs", environment(REPOSITORY))
+        self._children.append(child)
+        return child
+
+    def image(self, verb: str, *arguments: str, limit_s: float = 600.0) -> Ended:
+        """Run `image VERB` for the block's family to its end."""
+        return self.begin_image(verb, *arguments).ended(limit_s)
 
     def create(self, image: str, *arguments: str) -> Ended:
         """Create the environment from an image, and see that it went well."""

@@ -24,12 +24,18 @@ WIPE = "test -e {root}/etc/wiped || { find {root}/var/lib/consul/ -mindepth 1 -d
 
 @pytest.mark.lab(minutes=5)
 def test_the_service_never_starts(rehearsal: Rehearsal) -> None:
-    """F36: the first node is the canary. The run stops there; a rollback re-creates that node, with its volume, from the old image."""
-    make_cluster(rehearsal)
-    rehearsal.add_image("1.2.0", BROKEN)
-    keys, volumes, before = rehearsal.store.write(50), rehearsal.cloud.volumes(), rehearsal.cloud.instances()
+    """F36: the first node is the canary. The run stops there; a rollback re-creates that node, with its volume, from the old image.
 
-    halted = rehearsal.run("upgrade", "--yes")
+    The image was never promoted: by its version nobody takes it, and the id that a person gives forces it past that.
+    """
+    make_cluster(rehearsal)
+    rehearsal.add_image("1.2.0", BROKEN, promoted=False)
+    keys, volumes, before = rehearsal.store.write(50), rehearsal.cloud.volumes(), rehearsal.cloud.instances()
+    rehearsal.run("plan").expect(0)  # nothing to do: 1.2.0 is there, and not promoted
+    forced = next(row["image_id"] for row in rehearsal.lab.images() if row["version"] == "1.2.0")
+
+    halted = rehearsal.run("upgrade", "--yes", "--image", forced)
+    assert any("forced past promotion" in event["message"] for event in halted.of("noted") if event["level"] == "warning")
     canary = halted_at_the_first_node(rehearsal, halted, before)
     assert "consul" in halted.one("run_halted")["what"]
     assert rehearsal.nodes()[f"server/{canary}"]["health"].startswith("unhealthy")

@@ -20,12 +20,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LocalLease:
-    """A lease that is held: its file and the descriptor that the lock hangs on."""
+    """A lease that is held: its file and the descriptor that the lock hangs on. `lent`: it was let go of, and is not back."""
 
     path: Path
     descriptor: int
+    lent: bool = False
+
+    @contextmanager
+    def lend(self, holder: Mapping[str, str]) -> Iterator[None]:
+        """Let another process take the lease while the body runs, one that works for this run. `holder` is written down anew then.
+
+        Raises `LeaseLost` where somebody has it afterwards: then this run makes no further change.
+        """
+        self.lent = True
+        fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+        try:
+            yield
+        finally:
+            self._take_back(holder)
+
+    def _take_back(self, holder: Mapping[str, str]) -> None:
+        try:
+            _take(self.descriptor, self.path)
+        except LeaseHeld as error:
+            raise LeaseLost(f"the lease was lent and is not back: {error.what}", where=error.where, next=error.next) from error
+        _write(self.descriptor, holder)
+        self.lent = False
 
     def confirm(self) -> None:
         """Make sure that the lease is this run's still. Raises `LeaseLost` where its file was removed or replaced."""
@@ -34,6 +56,8 @@ class LocalLease:
         except OSError:
             there = None
         mine = os.fstat(self.descriptor)
+        if self.lent:
+            raise LeaseLost("the lease was lent and is not back", where=str(self.path), next="look with `immtf status` who has it")
         if there is None or (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino):
             raise LeaseLost(
                 "the lease was lost: its file was removed, so another run may have begun",
@@ -51,8 +75,7 @@ def held_lease(path: Path, holder: Mapping[str, str]) -> Iterator[LocalLease]:
     descriptor = _open(path)
     try:
         _take(descriptor, path)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(dict(holder)).encode(), 0)
+        _write(descriptor, holder)
         yield LocalLease(path, descriptor)
     finally:
         os.close(descriptor)
@@ -94,6 +117,11 @@ def _open(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ImmtfError(f"the lease can't be opened: {error.strerror}", where=str(path), next="let this user write there") from error
+
+
+def _write(descriptor: int, holder: Mapping[str, str]) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(dict(holder)).encode(), 0)
 
 
 def _take(descriptor: int, path: Path) -> None:

@@ -2,9 +2,9 @@
 
 A request comes in at `app`; `wire` reads it. `describe` shows what moto has with the lab's states (`states`) laid over it (`overlay`,
 `filters`). `instances`, `volumes` and `images` judge an action by `rules` that moto lacks, tell moto through `backend`, and
-begin a transition; `transitions` and
-`volume_transitions` make it true through the runtime, in the background (`lanes`), as long as `delays` say. `watch`
-and `adoption` see what happens without a call. `orders` are faults on demand; `memory` has the answers that a stale API gives again.
+begin a transition; `transitions` and `volume_transitions` make it true through the runtime, in the background (`lanes`), as long as
+`delays` say; `keys` has what lets a person into an instance. `watch` and `adoption` see what happens without a call. `orders` are faults on
+demand; `memory` has the answers that a stale API gives again.
 """
 
 from __future__ import annotations

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from immtf.lab.gateway.keys import public_key
 from immtf.lab.gateway.states import AttachmentRecord, AttachmentState, InstanceRecord, InstanceState, Reason
+from immtf.lab.gateway.wire import Refusal
 
 if TYPE_CHECKING:
     from immtf.lab.gateway.cloud import Cloud
@@ -28,13 +30,20 @@ class Adoption:
 
     def adopt(self, region: str, facts: InstanceFacts, *, boot: bool = True) -> None:
         """Take a new instance of the backend into the record as `pending`, with its data disks, and boot it."""
-        began = InstanceRecord(facts.instance_id, region, InstanceState.PENDING)
+        began = InstanceRecord(facts.instance_id, region, InstanceState.PENDING, public_key=self._key(region, facts.key_name))
         self.cloud.record.instances[facts.instance_id] = began
         for device, disk in facts.data_disks.items():
             attachment = AttachmentRecord(disk.volume_id, facts.instance_id, device, region, AttachmentState.ATTACHING)
             self.cloud.record.attachments[disk.volume_id] = attachment
         if boot:
             self.transitions.boot(began)
+
+    def _key(self, region: str, name: str) -> str:
+        """Give the key's public half; a service may have made the instance with a key that is gone, and nobody logs in then."""
+        try:
+            return public_key(self.cloud, region, name)
+        except Refusal:
+            return ""
 
     def reconcile(self, region: str) -> None:
         """Compare all instances of the region with the record; adopt what is new, end what was ended."""

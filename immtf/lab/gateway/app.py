@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NoReturn, assert_never
 from immtf.lab.gateway.adoption import Adoption
 from immtf.lab.gateway.backend import Backend
 from immtf.lab.gateway.cloud import Cloud
+from immtf.lab.gateway.console import ConsoleActions
 from immtf.lab.gateway.delays import AT_ONCE, Delays
 from immtf.lab.gateway.describe import LISTINGS, describe
 from immtf.lab.gateway.images import ImageActions
@@ -75,6 +76,7 @@ class Gateway:
             **InstanceActions(self.cloud, instances, self._adoption).handlers(),
             **VolumeActions(self.cloud, volumes).handlers(),
             **ImageActions(self.cloud).handlers(),
+            **ConsoleActions(self.cloud).handlers(),
         }
         self._watch = Watch(self.cloud, instances, volumes, poll_s)
         self._watch.start()

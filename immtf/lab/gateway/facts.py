@@ -32,6 +32,7 @@ class InstanceFacts:
     root_device: str
     disks: Mapping[str, Disk]
     tags: Mapping[str, str]
+    key_name: str = ""
 
     @property
     def data_disks(self) -> dict[str, Disk]:
@@ -66,6 +67,7 @@ def read_instances(root: Element) -> Iterator[InstanceFacts]:
                 for disk in item.iterfind("blockDeviceMapping/item")
             },
             tags={text(tag, "key"): text(tag, "value") for tag in item.iterfind("tagSet/item")},
+            key_name=text(item, "keyName"),
         )
 
 

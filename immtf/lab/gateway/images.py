@@ -22,7 +22,7 @@ LOG = logging.getLogger(__name__)
 
 
 class ImageActions:
-    """RegisterImage and CreateImage."""
+    """RegisterImage, CreateImage, and their end."""
 
     def __init__(self, cloud: Cloud) -> None:
         """Take the cloud."""
@@ -30,7 +30,7 @@ class ImageActions:
 
     def handlers(self) -> Mapping[str, Callable[[Call], Answer]]:
         """Give the handler of each action."""
-        return {"RegisterImage": self.register, "CreateImage": self.create, "CopyImage": self.copy}
+        return {"RegisterImage": self.register, "CreateImage": self.create, "CopyImage": self.copy, "DeregisterImage": self.deregister}
 
     def register(self, call: Call) -> Answer:
         """Make a directory tree an image; the answer comes when the copy is there."""
@@ -68,6 +68,18 @@ class ImageActions:
                 self.cloud.lanes.submit(instance_id, lambda: self._copy_root(image_id, instance_id))
         return answer
 
+    def deregister(self, call: Call) -> Answer:
+        """Forget an image; what runs of it runs on. Its snapshot is the caller's to delete, as on AWS."""
+        image_id = call.form.get("ImageId", "")
+        with self.cloud.lock:
+            answer = self.cloud.backend.ask(call)
+            if not answer.failed:
+                state = self.cloud.record.images.pop(image_id, "")
+                self.cloud.record.architectures.pop(image_id, None)
+                if state == "available":  # one that is still being made goes when it is there
+                    self.cloud.lanes.submit(image_id, lambda: self.cloud.runtime.delete_image(image_id))
+        return answer
+
     def copy(self, call: Call) -> Answer:
         """Refuse: nothing would stand behind the copy."""
         raise Refusal("UnsupportedOperation", f"The lab has one region and makes no copies of images ({call.form.get('SourceImageId')})")
@@ -80,11 +92,20 @@ class ImageActions:
             LOG.error("%s: the image was not made: %s", image_id, failure)  # noqa: TRY400 - expected of a runtime, no stack needed
             state = "failed"
         with self.cloud.lock:
-            self.cloud.record.images[image_id] = state
+            wanted = image_id in self.cloud.record.images
+            if wanted:
+                self.cloud.record.images[image_id] = state
+        if not wanted:
+            self.cloud.runtime.delete_image(image_id)
 
     def _tag(self, call: Call, image_id: str) -> None:
-        """Set the tags that were asked for; moto does it for CreateImage only, and not beside tags for the snapshot."""
+        """Set the tags that were asked for, of the image and of its snapshots; moto does it for CreateImage's image only."""
+        image = {"ImageId.1": image_id}
+        disks = self.cloud.backend.tree(call.region, "DescribeImages", image).iterfind("imagesSet/item/blockDeviceMapping/item")
+        resources = {"image": [image_id], "snapshot": [text(disk, "ebs/snapshotId") for disk in disks]}
         for specification in groups(call.form, "TagSpecification").values():
             tags = {name: value for name, value in specification.items() if name.startswith("Tag.")}
-            if specification.get("ResourceType") == "image" and tags:
-                self.cloud.backend.tree(call.region, "CreateTags", {"ResourceId.1": image_id} | tags)
+            tagged = [resource for resource in resources.get(specification.get("ResourceType", ""), []) if resource]
+            if tagged and tags:
+                form = {f"ResourceId.{number}": resource for number, resource in enumerate(tagged, start=1)}
+                self.cloud.backend.tree(call.region, "CreateTags", form | tags)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from immtf.lab.gateway import rules
 from immtf.lab.gateway.backend import tree_of
 from immtf.lab.gateway.facts import read_instances
+from immtf.lab.gateway.keys import public_key
 from immtf.lab.gateway.launch import fixed_addresses, written_out
 from immtf.lab.gateway.overlay import lay_instance
 from immtf.lab.gateway.states import BY_USER, InstanceState
@@ -57,6 +58,7 @@ class InstanceActions:
 
     def _run(self, call: Call) -> Answer:
         self._judge_image(call)
+        public_key(self.cloud, call.region, call.form.get("KeyName", ""))  # refused before anything is made
         for subnet_id, address in fixed_addresses(call.form):
             self._judge_address(call.region, subnet_id, address)
         answer = self.cloud.backend.ask(call, written_out(call.form))

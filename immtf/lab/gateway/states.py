@@ -70,13 +70,17 @@ BY_ITSELF = Reason("Client.InstanceInitiatedShutdown", "Client.InstanceInitiated
 
 @dataclass(frozen=True, slots=True)
 class InstanceRecord:
-    """An instance that runs, or ran, in the lab; `launched` is when it was last started, "" where it never was stopped."""
+    """An instance that runs, or ran, in the lab.
+
+    `launched` is when it was last started, "" where it never was stopped; `public_key` is its key pair's public half, "" without one.
+    """
 
     instance_id: str
     region: str
     state: InstanceState
     reason: Reason | None = None
     launched: str = ""
+    public_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

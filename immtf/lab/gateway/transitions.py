@@ -71,7 +71,13 @@ class InstanceTransitions:
             facts = self.cloud.instance(began.region, began.instance_id)
             user_data = self.cloud.attribute(began.region, began.instance_id, "userData")
         spec = InstanceSpec(
-            facts.instance_id, facts.image_id, facts.address, facts.zone, base64.b64decode(user_data or ""), dict(facts.tags)
+            facts.instance_id,
+            facts.image_id,
+            facts.address,
+            facts.zone,
+            base64.b64decode(user_data or ""),
+            dict(facts.tags),
+            began.public_key,
         )
         try:
             self.cloud.runtime.boot(spec)

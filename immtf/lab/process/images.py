@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from immtf.lab.guest.boot import BOOT_FILE, BootInvalid, BootPlan, read_boot
-from immtf.lab.process.trees import copy_tree
+from immtf.lab.process.trees import copy_tree, remove_tree
 from immtf.lab.runtime import RuntimeFailed
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ class Images:
             raise RuntimeFailed(f"{tree}: the image's tree isn't there")
         boot_plan(tree)
         self._keep(image_id, tree)
+
+    def remove(self, image_id: str) -> None:
+        """Remove an image; absent is good."""
+        remove_tree(self._store / image_id)
 
     def create(self, image_id: str, home: Home) -> None:
         """Copy an instance's root disk in, without what is mounted in it."""

@@ -109,6 +109,9 @@ class ProcessRuntime:
     def register_image(self, image_id: str, tree: str) -> None:
         self._images.register(image_id, Path(tree))
 
+    def delete_image(self, image_id: str) -> None:
+        self._images.remove(image_id)
+
     def execute(self, instance_id: str, script: str, *, timeout_s: float) -> Executed:
         self._known(instance_id)
         machine = self._machines.get(instance_id)

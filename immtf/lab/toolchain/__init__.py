@@ -17,7 +17,7 @@ Registries are never named here: pip and apt know theirs from the machine's own 
 from __future__ import annotations
 
 from immtf.lab.toolchain.cache import Cache, cache_directory
-from immtf.lab.toolchain.chain import Toolchain
+from immtf.lab.toolchain.chain import CLIENTS, Toolchain
 from immtf.lab.toolchain.found import AWS, CONSUL, TERRAFORM, Found, Tools
 
-__all__ = ["AWS", "CONSUL", "TERRAFORM", "Cache", "Found", "Toolchain", "Tools", "cache_directory"]
+__all__ = ["AWS", "CLIENTS", "CONSUL", "TERRAFORM", "Cache", "Found", "Toolchain", "Tools", "cache_directory"]

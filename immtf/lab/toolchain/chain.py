@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from immtf.lab.toolchain.cache import Cache
 
-ALL = (TERRAFORM, AWS, CONSUL)
+CLIENTS = (TERRAFORM, AWS)
+ALL = (*CLIENTS, CONSUL)
 
 _WAYS = {
     TERRAFORM: (
@@ -58,12 +59,14 @@ class Toolchain:
         """Look for tools and fetch nothing; never raises. What is missing has a `problem`, and `ways` to get it."""
         return tuple(self._with_ways(tool, self._look(tool)) for tool in tools)
 
-    def ready(self, progress: Callable[[str], None] = lambda _text: None) -> Tools:
+    def ready(self, progress: Callable[[str], None] = lambda _text: None, tools: tuple[str, ...] = ALL) -> Tools:
         """Find every tool that a lab needs, fetching what is missing; `progress` hears of each fetch in words.
+
+        `tools` are `ALL`, or `CLIENTS` where the guests are somebody else's: who uses a lab that runs needs none of their programs.
 
         Raises `ToolMissing` with all that can't be had, each with every way to get it; `ImmtfError` where the cache can't be used.
         """
-        results = [self._have(tool, progress) for tool in ALL]
+        results = [self._have(tool, progress) for tool in tools]
         missing = [found for found in results if not found.usable]
         if missing:
             raise ToolMissing(
@@ -71,10 +74,10 @@ class Toolchain:
                 where="tools for the lab",
                 next="; ".join(f"for {found.name}: {found.ways}" for found in missing),
             )
-        terraform, provider, consul = (_path(found) for found in results)
+        terraform, provider, *guests = (_path(found) for found in results)
         content = cli_config(provider)
         config = self.cache.write(f"{hashlib.sha256(content.encode()).hexdigest()[:12]}.tfrc", content)
-        return Tools(terraform, config, consul, (consul.parent,))
+        return Tools(terraform, config, guests[0] if guests else None, tuple(program.parent for program in guests))
 
     def _have(self, tool: str, progress: Callable[[str], None]) -> Found:
         found = self._look(tool)

@@ -58,7 +58,7 @@ class Tools:
 
     terraform: Path
     cli_config: Path
-    consul: Path
+    consul: Path | None
     path: tuple[Path, ...]
 
 

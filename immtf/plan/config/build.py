@@ -16,6 +16,7 @@ from immtf.model.block import (
     LabSpec,
     MountedGate,
     TcpGate,
+    TestinfraGate,
     VolumeSpec,
 )
 from immtf.plan.config.fields import seconds
@@ -27,7 +28,15 @@ if TYPE_CHECKING:
     from immtf.plan.config.gates import GateEntry
     from immtf.plan.config.schema import BlockFile, ClusterEntry, Volume
 
-_GATES: dict[str, type[Gate]] = {"mounted": MountedGate, "consul": ConsulGate, "http": HttpGate, "tcp": TcpGate, "command": CommandGate}
+_GATES: dict[str, type[Gate]] = {
+    "mounted": MountedGate,
+    "consul": ConsulGate,
+    "http": HttpGate,
+    "tcp": TcpGate,
+    "command": CommandGate,
+    "testinfra": TestinfraGate,
+}
+_PATHS = ("tests",)  # the settings that are paths, relative to the block's file
 
 
 def build_block(content: BlockFile, file: Path) -> Block:
@@ -41,17 +50,17 @@ def build_block(content: BlockFile, file: Path) -> Block:
         terraform=(directory / content.terraform).resolve(),
         requires=dict(content.requires),
         image=ImageSpec(**content.image.model_dump()) if content.image else None,
-        clusters={name: _cluster(name, entry) for name, entry in content.clusters.items()},
+        clusters={name: _cluster(name, entry, directory) for name, entry in content.clusters.items()},
         lab=LabSpec((directory / content.lab.images).resolve(), content.lab.network) if content.lab else None,
         on_failure=content.on_failure,
     )
 
 
-def _cluster(name: str, entry: ClusterEntry) -> Cluster:
+def _cluster(name: str, entry: ClusterEntry, directory: Path) -> Cluster:
     return Cluster(
         name=name,
         nodes=entry.nodes,
-        gates=tuple(_gate(gate) for gate in entry.gates),
+        gates=tuple(_gate(gate, directory) for gate in entry.gates),
         strategy=entry.strategy,
         max_unavailable=entry.max_unavailable,
         volumes={key: _volume(key, volume) for key, volume in entry.volumes.items()},
@@ -62,16 +71,17 @@ def _volume(name: str, entry: Volume) -> VolumeSpec:
     return VolumeSpec(name, str(PurePosixPath(entry.mount)), entry.snapshot.keep if entry.snapshot else 0)
 
 
-def build_gate(kind: str, settings: Settings) -> Gate:
-    """Make the gate of its kind and settings: each bears the name of its field, times with `_s`."""
+def build_gate(kind: str, settings: Settings, directory: Path) -> Gate:
+    """Make the gate of its kind and settings: each bears the name of its field, times with `_s`; paths are relative to `directory`."""
     values = settings.model_dump(exclude_none=True)
     fields: dict[str, Any] = {key: value for key, value in values.items() if key not in TIMES}
     fields |= {f"{key}_s": seconds(values[key]) for key in TIMES}
+    fields |= {key: directory / values[key] for key in _PATHS if key in values}
     return _GATES[kind](**fields)
 
 
-def _gate(entry: GateEntry) -> Gate:
+def _gate(entry: GateEntry, directory: Path) -> Gate:
     if isinstance(entry, str):
-        return build_gate(entry, KINDS[entry]())
+        return build_gate(entry, KINDS[entry](), directory)
     kind = next(iter(type(entry).model_fields))
-    return build_gate(kind, getattr(entry, kind))
+    return build_gate(kind, getattr(entry, kind), directory)

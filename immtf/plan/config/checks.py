@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from immtf.model.block import ConsulGate
+from immtf.model.block import ConsulGate, TestinfraGate
 from immtf.plan.config.build import build_gate
 from immtf.plan.config.gates import KINDS
+from immtf.plan.testfiles import missing_tests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from immtf.model.block import Gate
     from immtf.plan.config.document import Path
 
+_WAYS = {"user": "ssh", "port": "ssh", "key_env": "ssh", "container": "docker"}  # which connection a setting is of
 # Path, what, hint; the place is found by the path.
 Remark = tuple["Path", str, str]
 
@@ -35,8 +37,9 @@ def cross_checks(data: dict[str, Any], directory: FilePath) -> Iterator[Remark]:
     yield from _twice("nodes", ((("clusters", name, "nodes"), _get(cluster, "nodes")) for name, cluster in clusters.items()), str)
     for name, cluster in clusters.items():
         yield from _volumes(name, cluster)
-        yield from _gates(name, cluster)
-        yield from _quorum(name, cluster)
+        yield from _gates(name, cluster, directory)
+        yield from _tests(name, cluster, directory)
+        yield from _quorum(name, cluster, directory)
 
 
 def _root_module(data: dict[str, Any], directory: FilePath) -> Iterator[Remark]:
@@ -67,10 +70,10 @@ def _volumes(name: str, cluster: Any) -> Iterator[Remark]:
     yield from _twice("mount", mounts, lambda mount: str(PurePosixPath(mount)))
 
 
-def _gates(name: str, cluster: Any) -> Iterator[Remark]:
+def _gates(name: str, cluster: Any, directory: FilePath) -> Iterator[Remark]:
     """See that each gate can hold, has something to look at, and is told apart from the others."""
     ids: dict[str, int] = {}
-    for index, kind, gate in _valid_gates(cluster):
+    for index, kind, gate in _valid_gates(cluster, directory):
         path: Path = ("clusters", name, "gates", index)
         if kind == "mounted" and not _get(cluster, "volumes"):
             yield path, "`mounted` has nothing to look at: this cluster has no volumes", "list them under `volumes`"
@@ -84,10 +87,10 @@ def _gates(name: str, cluster: Any) -> Iterator[Remark]:
             yield path, f"a second gate `{gate.id}` in this cluster", "give one of them a `name`"
 
 
-def _quorum(name: str, cluster: Any) -> Iterator[Remark]:
+def _quorum(name: str, cluster: Any, directory: FilePath) -> Iterator[Remark]:
     """See that `max_unavailable` leaves a quorum of the servers that Consul should have; one at a time is always allowed."""
     wish = _get(cluster, "max_unavailable")
-    for _, _, gate in _valid_gates(cluster):
+    for _, _, gate in _valid_gates(cluster, directory):
         if not isinstance(gate, ConsulGate) or gate.expect is None or type(wish) is not int:
             continue
         spare = (gate.expect - 1) // 2
@@ -96,7 +99,21 @@ def _quorum(name: str, cluster: Any) -> Iterator[Remark]:
             yield ("clusters", name, "max_unavailable"), what, f"{gate.expect} servers can spare {spare}"
 
 
-def _valid_gates(cluster: Any) -> Iterator[tuple[int, str, Gate]]:
+def _tests(name: str, cluster: Any, directory: FilePath) -> Iterator[Remark]:
+    """See that tests of nodes are there, and that a gate has no settings of a connection that it doesn't use."""
+    for index, _, gate in _valid_gates(cluster, directory):
+        if not isinstance(gate, TestinfraGate):
+            continue
+        path: Path = ("clusters", name, "gates", index, "testinfra")
+        if missing := missing_tests(gate.tests):
+            yield (*path, "tests"), missing, "name a file of tests or a directory that holds some, relative to this file"
+        given = _get(_get(cluster, "gates")[index], "testinfra")
+        for key, way in _WAYS.items():
+            if key in given and gate.connection != way:
+                yield (*path, key), f"`{key}` is of `connection: {way}`, and this gate has {gate.connection}", ""
+
+
+def _valid_gates(cluster: Any, directory: FilePath) -> Iterator[tuple[int, str, Gate]]:
     """Make those gates that have no mistake of their own."""
     gates = _get(cluster, "gates")
     for index, entry in enumerate(gates if isinstance(gates, list) else []):
@@ -105,7 +122,7 @@ def _valid_gates(cluster: Any) -> Iterator[tuple[int, str, Gate]]:
         if kind not in KINDS:
             continue
         with suppress(ValidationError):
-            yield index, kind, build_gate(kind, KINDS[kind].model_validate(form[kind]))
+            yield index, kind, build_gate(kind, KINDS[kind].model_validate(form[kind]), directory)
 
 
 def _twice(key: str, values: Iterator[tuple[Path, Any]], normal: Callable[[str], str]) -> Iterator[Remark]:

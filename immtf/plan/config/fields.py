@@ -24,6 +24,8 @@ _ENVIRONMENT = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _INDEX = r'(\["[^"]+"\]|\[[0-9]+\])?'
 _ADDRESS = rf"^(module\.[A-Za-z_][A-Za-z0-9_-]*{_INDEX}\.)*(module|aws_instance)\.[A-Za-z_][A-Za-z0-9_-]*$"
 _DURATION = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
+_USER = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
+_CONTAINER = r"^[A-Za-z0-9{][A-Za-z0-9_.{}-]*$"
 _NAME_LENGTH = 63
 _PLACEHOLDERS = {"{address}": "127.0.0.1", "{node}": "node"}
 
@@ -137,6 +139,21 @@ def _environment(text: str) -> str:
     return text
 
 
+def _user(text: str) -> str:
+    if re.fullmatch(_USER, text) is None:
+        raise wrong(f"`{text}` is not the name of a user", "letters, digits, `.`, `-` and `_`, a letter first")
+    return text
+
+
+def _container(text: str) -> str:
+    filled = text
+    for placeholder in ("{instance_id}", "{address}", "{node}"):
+        filled = filled.replace(placeholder, "x")
+    if re.fullmatch(_CONTAINER, filled) is None or "{" in filled or "}" in filled:
+        raise wrong(f"`{text}` is not the name of a container", "nothing but `{instance_id}`, `{address}` and `{node}` is filled in")
+    return text
+
+
 def _filled(text: str) -> str:
     if not text.strip() or "\0" in text:
         raise wrong("nothing is written here")
@@ -161,6 +178,9 @@ MountPath = Annotated[str, AfterValidator(_mount), _shown(r"^/[^ \\]*$", "/var/l
 Url = Annotated[str, AfterValidator(_url), _shown("^[Hh]", "http://{address}:8080/health")]
 Script = Annotated[str, AfterValidator(_filled), _shown(r"\S", "systemctl is-active postgresql")]
 Phrase = Annotated[str, AfterValidator(_filled), _shown(r"\S", "ready")]
+TestsPath = Annotated[str, AfterValidator(_filled), _shown(r"\S", "tests")]
+UserName = Annotated[str, AfterValidator(_user), _shown(_USER, "admin")]
+ContainerName = Annotated[str, AfterValidator(_container), _shown(_CONTAINER, "db-{node}")]
 Directory = Annotated[str, AfterValidator(_filled), _shown(r"\S", ".")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]

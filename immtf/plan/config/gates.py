@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from immtf.plan.config.fields import (  # noqa: TC001 - pydantic reads annotations at run time
+    ContainerName,
     Count,
     Duration,
     EnvironmentName,
@@ -24,7 +25,9 @@ from immtf.plan.config.fields import (  # noqa: TC001 - pydantic reads annotatio
     Phrase,
     Port,
     Script,
+    TestsPath,
     Url,
+    UserName,
     Whole,
 )
 
@@ -103,6 +106,29 @@ class Command(Settings):
     """Time limit of one run."""
 
 
+class Testinfra(Settings):
+    """Your own tests of the node pass: files for pytest and testinfra, which come with the extra `immtf[testinfra]`."""
+
+    tests: TestsPath
+    """File or directory of the tests, relative to this file."""
+    connection: Literal["ssm", "ssh", "docker"] = "ssm"
+    """How the tests reach the node: through its SSM agent, by ssh to its private address, or with `docker exec`."""
+    user: Maybe[UserName] = None
+    """For ssh: the user there; without it, ssh's own default."""
+    port: Port = 22
+    """For ssh: the port."""
+    key_env: Maybe[EnvironmentName] = None
+    """For ssh: environment variable that holds the path of the private key's file; without it, what ssh itself finds."""
+    container: Maybe[ContainerName] = None
+    """For docker: the container's name, with `{instance_id}`, `{address}` and `{node}` filled in; without it, the lab's own."""
+    passes: Count = 1
+    """How many good runs in a row are needed: one says enough, and takes its time."""
+    timeout: Duration = "2m"
+    """Time limit of one run of all the tests."""
+    healthy_for: Duration = "0s"
+    """How long the tests have to pass without a break, at least; the cluster's other gates have times of their own."""
+
+
 class MountedEntry(Closed):
     """Gate `mounted`."""
 
@@ -133,7 +159,20 @@ class CommandEntry(Closed):
     command: Command
 
 
-KINDS: dict[str, type[Settings]] = {"mounted": Mounted, "consul": Consul, "http": Http, "tcp": Tcp, "command": Command}
+class TestinfraEntry(Closed):
+    """Gate `testinfra`."""
+
+    testinfra: Testinfra
+
+
+KINDS: dict[str, type[Settings]] = {
+    "mounted": Mounted,
+    "consul": Consul,
+    "http": Http,
+    "tcp": Tcp,
+    "command": Command,
+    "testinfra": Testinfra,
+}
 TIMES = ("interval", "deadline", "timeout", "healthy_for")  # the settings that are times
 
 
@@ -152,6 +191,7 @@ GateEntry = Annotated[
     | Annotated[ConsulEntry, Tag("consul")]
     | Annotated[HttpEntry, Tag("http")]
     | Annotated[TcpEntry, Tag("tcp")]
-    | Annotated[CommandEntry, Tag("command")],
+    | Annotated[CommandEntry, Tag("command")]
+    | Annotated[TestinfraEntry, Tag("testinfra")],
     Discriminator(_tag),
 ]

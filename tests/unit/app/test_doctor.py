@@ -244,6 +244,15 @@ def test_a_plan_that_can_not_be_made_is_a_finding_and_an_interrupt_is_none(error
     assert examined(scene)[0] == code
 
 
+def test_what_to_do_about_a_plan_that_can_not_be_made_is_told_spelled_out() -> None:
+    scene = make_scene(3)
+    failed = TerraformFailed("the state could not be saved", next="`immtf upgrade` saves it before anything else")
+    scene.sim.calls.faults = [Fault(failed, "terraform.plan")]
+    _, found, session = examined(scene)
+    (told,) = (event for event in session.told if isinstance(event, Diagnosed))
+    assert (found, told.findings[0].fix) == (["plan-fails:root"], "`immtf upgrade b` saves it before anything else")
+
+
 def test_a_run_at_work_is_told(tmp_path: Path) -> None:
     """F11: what is seen may be its doing."""
     session = make_session(make_scene(3))

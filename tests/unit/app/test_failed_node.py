@@ -14,7 +14,7 @@ from immtf.model.events import StageStarted, StepFinished
 from immtf.plan.checks import Overrides
 from immtf.plan.rollback import FORMAT_TAG
 from tests.fakes.calls import Fault
-from tests.fakes.session import IMAGES, make_session
+from tests.fakes.session import IMAGES, LET_OUT, make_session
 from tests.fakes.simulation import OLD
 from tests.fakes.world import at_target
 from tests.unit.app.rolling import images, make_bad, no_room, rolled_back, upgraded
@@ -137,7 +137,7 @@ def test_a_gate_that_fails_before_the_stop_has_no_way_back() -> None:
 
 
 def test_an_old_image_that_can_not_read_the_data_is_not_gone_back_to() -> None:
-    newer = (IMAGES[0], replace(IMAGES[1], tags={FORMAT_TAG: "2"}))
+    newer = (IMAGES[0], replace(IMAGES[1], tags={**LET_OUT, FORMAT_TAG: "2"}))
     session = make_bad(known=newer)
     assert upgraded(session) is ExitCode.GATE_FAILED
     assert "[data-format]" in session.halted.what
@@ -146,7 +146,7 @@ def test_an_old_image_that_can_not_read_the_data_is_not_gone_back_to() -> None:
 
 def test_what_was_let_pass_for_the_upgrade_is_not_let_pass_for_the_way_back() -> None:
     """F36: a person who sends data on to another format has not said that a machine may bring them back from it."""
-    session = make_bad(known=(IMAGES[0], replace(IMAGES[1], tags={FORMAT_TAG: "2"})))
+    session = make_bad(known=(IMAGES[0], replace(IMAGES[1], tags={**LET_OUT, FORMAT_TAG: "2"})))
     session.overrides = Overrides({"data-format": "a downgrade that was meant"})
     session.patience = replace(session.patience, overrides=session.overrides)
     assert upgraded(session) is ExitCode.GATE_FAILED

@@ -12,16 +12,16 @@ from immtf.model.block import ImageSpec
 from immtf.model.cloud import ImageChoice
 from immtf.plan.image import Image
 from tests.fakes.builders import make_instance
-from tests.fakes.session import FakeImages
+from tests.fakes.session import LET_OUT, FakeImages
 from tests.fakes.world import make_block
 
 BLOCK = replace(make_block(), image=ImageSpec("image_id", "consul", "~> 1.0"))
 KNOWN = FakeImages(
     (
-        Image("ami-9", "consul", "1.9.0", "2026-03-01T00:00:00Z"),
-        Image("ami-10", "consul", "1.10.0", "2026-01-01T00:00:00Z"),
-        Image("ami-2", "consul", "2.0.0", "2026-04-01T00:00:00Z"),
-        Image("ami-bad", "consul", "1.11.0", "2026-05-01T00:00:00Z", state="pending"),
+        Image("ami-9", "consul", "1.9.0", "2026-03-01T00:00:00Z", tags=LET_OUT),
+        Image("ami-10", "consul", "1.10.0", "2026-01-01T00:00:00Z", tags=LET_OUT),
+        Image("ami-2", "consul", "2.0.0", "2026-04-01T00:00:00Z", tags=LET_OUT),
+        Image("ami-bad", "consul", "1.11.0", "2026-05-01T00:00:00Z", state="pending", tags=LET_OUT),
         Image("ami-none", "", "", "2026-05-01T00:00:00Z"),
         Image("ami-other", "kafka", "1.99.0", "2026-05-01T00:00:00Z"),
     )
@@ -39,7 +39,7 @@ def test_a_version_is_named_and_may_be_outside_the_constraint() -> None:
 
 @pytest.mark.parametrize(("image_id", "version"), [("ami-9", "1.9.0"), ("ami-none", "")])
 def test_an_id_is_named(image_id: str, version: str) -> None:
-    assert choose_image(BLOCK, KNOWN, image_id) == ImageChoice(image_id, version)  # type: ignore[arg-type]  # a stand-in
+    assert choose_image(BLOCK, KNOWN, image_id) == ImageChoice(image_id, version, bool(version))  # type: ignore[arg-type]  # a stand-in
 
 
 @pytest.mark.parametrize(

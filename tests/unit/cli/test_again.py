@@ -22,6 +22,7 @@ def test_the_same_again_has_all_its_options() -> None:
 def test_findings_accepted_nodes_and_the_previous_version_are_said_again() -> None:
     options = Options(block=Path("b"), lab=True, lab_delays="aws", findings=("stale-peer:server/a",), accept_unmarked=("a",), lease_ttl=30)
     assert options.again("repair") == "immtf repair b stale-peer:server/a --lab --lab-delays=aws --accept-unmarked=a --lease-ttl=30"
+    assert Options(block=Path("b"), lab=True, lab_runtime="docker").again("plan") == "immtf plan b --lab --lab-runtime=docker"
     assert Options(block=Path("b"), source="git:v1").again("test-upgrade") == "immtf test-upgrade b --from=git:v1"
 
 

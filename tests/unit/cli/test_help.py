@@ -57,7 +57,8 @@ def test_no_help_imports_what_takes_long(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == "HEAVY []"
 
 
-ELSEWHERE = {"--name": "IMMTF_LAB_NAME", "--delays": "IMMTF_LAB_DELAYS"}  # the lab's own commands call them by shorter names
+ELSEWHERE = {"--name": "IMMTF_LAB_NAME", "--delays": "IMMTF_LAB_DELAYS", "--runtime": "IMMTF_LAB_RUNTIME"}
+"""The lab's own commands call them by shorter names."""
 
 
 @pytest.mark.parametrize("item", OPTIONS)

@@ -91,6 +91,7 @@ def test_a_lease_that_is_held_keeps_changing_commands_out_and_leaves_no_run(tiny
         refused = immtf_program("upgrade", "--yes", cwd=tiny, env=env)
         assert refused.returncode == 22
         assert "run another, command upgrade" in refused.stderr
+        assert "`immtf status .` shows how far it is" in refused.stderr
         assert sorted(path.name for path in (tiny / ".immtf" / "runs").iterdir()) == runs
         assert immtf_program("plan", cwd=tiny, env=env).returncode == 0, "looking is free"
 

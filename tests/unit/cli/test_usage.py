@@ -35,6 +35,8 @@ clusters:
         (("plan", "tiny", "--var", "novalue"), "is not NAME=VALUE"),
         (("plan", "tiny", "--var-file", "missing.json"), "missing.json"),
         (("plan", "tiny", "--lab", "--lab-name", "a/b"), "can't be the name of a lab"),
+        (("plan", "tiny", "--lab", "--lab-name", "typo"), "none is up; `immtf lab up --name typo` starts one"),
+        (("status", "tiny", "--lab", "--lab-name", "typo", "--home", "h"), "`immtf lab up --name typo --home h` starts one"),
         (("lab", "down", "--name", ".."), "can't be the name of a lab"),
         (("lab", "up", "--delays", "slow"), "slow"),
         (("schema", "blocks"), "blocks"),

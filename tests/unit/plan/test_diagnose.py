@@ -167,6 +167,9 @@ def test_terraform_that_can_not_plan_is_told_with_the_way_on() -> None:
     assert (lock.id, lock.fix, lock.repairable) == ("terraform-lock:state", "terraform force-unlock 7", False)
     (broken,) = diagnose(make_seen(plan_problem="no such variable"))
     assert (broken.id, broken.evidence) == ("plan-fails:root", "no such variable")
+    assert broken.fix == "a person mends what Terraform names, then asks again"
+    (known,) = diagnose(make_seen(plan_problem="no such variable", plan_next="give it by --var"))
+    assert known.fix == "give it by --var"
 
 
 def test_an_instance_of_no_node_is_told() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,8 @@ from immtf.plan.versions import Version
 def make_image(
     version: str, image_id: str = "", *, day: int = 1, family: str = "consul", state: str = "available", arch: str = "x86_64"
 ) -> Image:
-    return Image(image_id or f"ami-{version}", family, version, f"2024-01-{day:02}T00:00:00.000Z", state, arch)
+    tags = {"immtf:promoted": "2024-02-01T00:00:00Z"}
+    return Image(image_id or f"ami-{version}", family, version, f"2024-01-{day:02}T00:00:00.000Z", state, arch, tags=tags)
 
 
 VERSIONS = st.lists(st.tuples(*[st.integers(0, 12)] * 3), min_size=1, max_size=8, unique=True)
@@ -52,8 +55,8 @@ def test_the_later_of_two_images_of_one_version_wins() -> None:
 
 
 def test_a_date_that_cannot_be_read_counts_as_the_oldest() -> None:
-    known, unknown = make_image("1.0.0", "ami-a"), Image("ami-z", "consul", "1.0.0", "yesterday")
-    plain = Image("ami-0", "consul", "1.0.0", "2030-01-01T00:00:00")
+    known, unknown = make_image("1.0.0", "ami-a"), replace(make_image("1.0.0", "ami-z"), created="yesterday")
+    plain = replace(make_image("1.0.0", "ami-0"), created="2030-01-01T00:00:00")
     assert choose([unknown, known], "consul", ANY) is known
     assert choose([unknown, plain, known], "consul", ANY) is plain
 

@@ -14,7 +14,8 @@ from immtf.plan.image import Image
 from immtf.plan.rollback import FORMAT_TAG, doubts, image_before, judge_downgrade, judge_format, judge_others, was_replaced
 from tests.fakes.builders import A, B, C, make_instance, make_place, make_view, make_volume
 
-KNOWN = [Image(f"ami-{minor}", "consul", f"1.{minor}.0", f"2026-01-0{minor + 1}T00:00:00Z") for minor in range(3)]
+LET_OUT = {"immtf:promoted": "2026-02-01T00:00:00Z"}
+KNOWN = [Image(f"ami-{minor}", "consul", f"1.{minor}.0", f"2026-01-0{minor + 1}T00:00:00Z", tags=LET_OUT) for minor in range(3)]
 FINE, WRONG = Verdict(held=True, reason=""), Verdict(held=False, reason="the mark names another node", final=True)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from immtf.cli.environments import new_name
 from immtf.model.cloud import Stray
-from immtf.plan.sweep import sweep_tags, sweepable
+from immtf.plan.sweep import sweep_tags, sweepable, sweepable_snapshots
 
 NAME = "t-0123abcd"
 TAGS = {"immtf:block": "consul", "immtf:environment": NAME}
@@ -55,6 +55,13 @@ def test_what_bears_both_tags_is_swept_but_for_what_is_kept() -> None:
 def test_what_bears_other_tags_is_never_swept(tags: dict[str, str]) -> None:
     """F43: whatever the cloud's filter let through."""
     assert sweepable([Stray("i-1", "running", tags)], TAGS) == ()
+
+
+def test_a_snapshot_is_swept_where_a_run_of_immtf_took_it() -> None:
+    """F43: one that a person took by hand, with the environment's tags copied, is theirs."""
+    taken, by_hand = Stray("snap-1", "completed", {**TAGS, "immtf:run": "r1"}), Stray("snap-2", "completed", TAGS)
+    other = Stray("snap-3", "completed", {**TAGS, "immtf:run": "r1", "immtf:environment": "production"})
+    assert sweepable_snapshots([taken, by_hand, other], TAGS) == (taken,)
 
 
 @pytest.mark.parametrize("tags", [{}, {"immtf:block": "consul"}, {"immtf:environment": NAME}, {**TAGS, "immtf:environment": "*"}])

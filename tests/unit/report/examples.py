@@ -9,6 +9,7 @@ from immtf.model.events import (
     CheckOverridden,
     Diagnosed,
     GateAsked,
+    ImagesListed,
     NodeFinished,
     NodeSkipped,
     NodeStarted,
@@ -28,7 +29,7 @@ from immtf.model.events import (
     StepWaited,
     TerraformTold,
 )
-from immtf.model.rows import FindingRow, NodeRow, PlanRow
+from immtf.model.rows import FindingRow, ImageRow, NodeRow, PlanRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,11 @@ def make_plan_row(node: str = NODE, *, why: str = "follower, zone a") -> PlanRow
 
 def make_node_row(node: str = NODE, *, health: str = "passing") -> NodeRow:
     return NodeRow(node, "i-0a1", "running", "1.0.0", "eu-west-1a", ("vol-0a1",), "/var/lib/consul", "follower", health)
+
+
+def make_image_row(version: str = "1.1.0", *, fate: str = "", why: str = "") -> ImageRow:
+    state = ("available", "2026-11-20 08:00", "1a2b3c", "2026-11-20T09:00:00Z r1", "2026-11-20T10:00:00Z r2")
+    return ImageRow("consul", version, f"ami-{version}", *state, ("i-0a1 (running)",), fate, why)
 
 
 def make_gate(*, held: bool = False, reason: str = "2 voters of 3", passes: int = 0, node: str = NODE) -> GateAsked:
@@ -81,6 +87,7 @@ EXAMPLES: list[Event] = [
     ProbeReported(1204, 2, 1.4, 0.1),
     Noted("warning", "the volume is optimizing"),
     Diagnosed((FindingRow("stopped-node:server/a", "i-0a1 is stopped", "the node is away", "start i-0a1", "repair"),)),
+    ImagesListed((make_image_row(), make_image_row("1.0.0", fate="remove", why="nothing needs it"))),
     StatusTaken((make_node_row(), make_node_row("server/b", health="?")), ("server/a is stopped",)),
     HALT,
     make_finished(),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from immtf.errors import GateFailed, PersonNeeded
+from immtf.errors import GateFailed, Interrupted, NoRoom, PersonNeeded, TerraformFailed
+from immtf.model.events import StepWaited
 from immtf.run.ledger import Ledger
 from immtf.run.lifecycle import create, destroy, take_status
 from tests.fakes.calls import Crash, Fault
@@ -32,6 +33,56 @@ def test_the_next_create_finishes_it(nth: int) -> None:
     scene.first = {item.node: (item.volume_id, item.filesystem) for item in scene.sim.volumes.values()}
     assert scene.faults() == []
     assert len(scene.sim.volumes) == 3
+
+
+def no_room(times: int, code: str = "InsufficientInstanceCapacity") -> Scene:
+    """Return an empty world in whose cloud one instance has no room, so many times."""
+    scene = make_empty(3)
+    scene.sim.calls.faults = [Fault(TerraformFailed("Error launching source instance", code=code), "part.create:b", times=times)]
+    return scene
+
+
+def test_no_room_for_an_instance_is_waited_for() -> None:
+    """F24: each try is planned and judged anew, and what the first one made stays."""
+    scene = no_room(2)
+    create(scene.world(), scene.patience(), Ledger(0.0))
+    scene.first = {item.node: (item.volume_id, item.filesystem) for item in scene.sim.volumes.values()}
+    assert scene.faults() == []
+    assert len(scene.sim.instances) == 3
+    pauses = [event for event in scene.events if isinstance(event, StepWaited) and event.step == "Create"]
+    assert {(event.node, event.limit_s) for event in pauses} == {("consul", 20.0), ("consul", 60.0)}
+
+
+def test_no_room_in_the_end_is_told_with_the_way_on() -> None:
+    """F24."""
+    scene = no_room(99)
+    with pytest.raises(NoRoom, match=r"the cloud has no room, asked 3 times over [0-9]+ s: Error launching") as caught:
+        create(scene.world(), scene.patience(), Ledger(0.0))
+    assert "`immtf create` makes what is missing" in caught.value.next
+    scene.sim.calls.faults.clear()
+    create(scene.world(), scene.patience(), Ledger(0.0))
+    assert {key for key in "abc" if scene.sim.live(key)} == set("abc")
+
+
+def test_throttling_in_the_end_and_other_faults_are_told_as_they_are() -> None:
+    for code, waited in (("RequestLimitExceeded", True), ("UnauthorizedOperation", False)):
+        scene = no_room(99, code)
+        with pytest.raises(TerraformFailed, match=r"^Error launching") as caught:
+            create(scene.world(), scene.patience(), Ledger(0.0))
+        assert not isinstance(caught.value, NoRoom)
+        assert any(isinstance(event, StepWaited) for event in scene.events) is waited
+
+
+def test_a_wish_to_end_cuts_the_pause_short() -> None:
+    scene = no_room(99)
+
+    def wish(event: object) -> None:
+        if isinstance(event, StepWaited):
+            scene.cancel.asked = True
+
+    scene.listener = wish
+    with pytest.raises(Interrupted):
+        create(scene.world(), scene.patience(), Ledger(0.0))
 
 
 @pytest.mark.parametrize("nth", PARTS)

@@ -9,6 +9,7 @@ from immtf.model.events import Noted, StepWaited
 from immtf.run.fence import unguarded
 from immtf.run.sweep import LIMIT_S, Sweep
 from tests.fakes.calls import Fault
+from tests.fakes.disks import SimSnapshot
 from tests.fakes.sweeper import FakeSweeper
 from tests.fakes.world import Scene, make_scene
 
@@ -38,6 +39,22 @@ def test_instances_go_then_their_volumes_each_told_once() -> None:
     assert swept(scene) == [*instances, *volumes]
     assert scene.sim.calls.count("sweeper.terminate") == 3
     assert any(isinstance(event, StepWaited) for event in scene.events)
+
+
+def snapshot_of(scene: Scene, name: str, **tags: str) -> None:
+    scene.sim.snapshots[name] = SimSnapshot(name, "vol-x", 0.0, "fs", {**TAGS, **tags}, state="completed")
+
+
+def test_the_test_s_own_snapshots_go_last_and_no_other() -> None:
+    """F43: nothing else takes them away, for with the environment its nodes are gone."""
+    scene, _, sweep = doomed()
+    snapshot_of(scene, "snap-1", **{"immtf:run": "r1"})
+    snapshot_of(scene, "snap-by-hand")
+    snapshot_of(scene, "snap-elsewhere", **{"immtf:run": "r1", **PRODUCTION})
+    scene.sim.calls.faults = [Fault(CloudFailed("just now", code="InvalidSnapshot.NotFound"), "sweeper.delete_snapshot")]
+    sweep.everything()
+    assert sorted(scene.sim.snapshots) == ["snap-by-hand", "snap-elsewhere"]
+    assert swept(scene)[-1] == "snap-1"
 
 
 def test_what_is_kept_and_what_bears_other_tags_stays() -> None:

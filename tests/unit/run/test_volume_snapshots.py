@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from immtf.model.cloud import VolumeSnapshot
     from immtf.run.gates import Patience
     from immtf.run.world import World
+    from tests.fakes.simulation import SimSnapshot
 
 
 def asking(keep: int = 2) -> Scene:
@@ -41,6 +43,32 @@ def stopped(scene: Scene) -> World:
     world.survey()
     world.run_id = "r1"
     return world
+
+
+@dataclass
+class Taken:
+    """A cluster that keeps one snapshot a volume: node b is stopped, and this run's snapshot of its volume is finished."""
+
+    scene: Scene
+    world: World
+    own: SimSnapshot
+
+    def put(self, name: str, **differs: str) -> SimSnapshot:
+        """Add an older snapshot like the run's own, but for these tags; return it."""
+        tags = {**self.own.tags, **differs}
+        made = dataclasses.replace(self.own, snapshot_id=name, started=0.0, tags=tags)
+        self.scene.sim.snapshots[name] = made
+        return made
+
+
+@pytest.fixture
+def taken() -> Taken:
+    scene = asking(keep=1)
+    world = stopped(scene)
+    snapshot_volumes(world, B, scene.patience())
+    (own,) = scene.sim.snapshots.values()
+    own.complete()
+    return Taken(scene, world, own)
 
 
 def runs_of(scene: Scene, key: str) -> list[str]:
@@ -153,48 +181,29 @@ def test_older_ones_go_when_the_node_is_whole_again() -> None:
     assert "service.view" in scene.sim.calls.log[:last]
 
 
-def test_what_others_took_stays() -> None:
-    scene = asking(keep=1)
-    world = stopped(scene)
-    snapshot_volumes(world, B, scene.patience())
-    (own,) = scene.sim.snapshots.values()
-    own.complete()
-    foreign = {
-        name: dataclasses.replace(own, snapshot_id=name, started=0.0) for name in ("by-hand", "of-another-volume", "of-another-node")
-    }
-    foreign["by-hand"].tags = {key: value for key, value in own.tags.items() if key != "immtf:run"}
-    foreign["of-another-volume"].volume_id = "vol-other"
-    foreign["of-another-node"].tags = {**own.tags, "immtf:node": "a"}
-    scene.sim.snapshots |= foreign
-    world.run_id = "r2"
-    prune_snapshots(world, B, scene.patience())
-    assert set(scene.sim.snapshots) == {own.snapshot_id, *foreign}
+def test_what_others_took_stays(taken: Taken) -> None:
+    del taken.put("by-hand").tags["immtf:run"]
+    taken.put("of-another-volume").volume_id = "vol-other"
+    taken.put("of-another-node", **{"immtf:node": "a"})
+    taken.world.run_id = "r2"
+    prune_snapshots(taken.world, B, taken.scene.patience())
+    assert set(taken.scene.sim.snapshots) == {taken.own.snapshot_id, "by-hand", "of-another-volume", "of-another-node"}
 
 
 @pytest.mark.parametrize("call", ["cloud.delete_snapshot", "cloud.snapshots"])
-def test_what_can_not_be_deleted_is_told_and_stops_nothing(call: str) -> None:
-    scene = asking(keep=1)
-    world = stopped(scene)
-    snapshot_volumes(world, B, scene.patience())
-    (own,) = scene.sim.snapshots.values()
-    own.complete()
-    scene.sim.snapshots["snap-old"] = dataclasses.replace(own, snapshot_id="snap-old", started=0.0, tags={**own.tags, "immtf:run": "r0"})
-    scene.sim.calls.faults = [Fault(CloudFailed("no right to", code="UnauthorizedOperation"), call)]
-    prune_snapshots(world, B, scene.patience())
-    assert warnings(scene) == [f"server/b: older snapshots of {own.volume_id} are left: no right to"]
+def test_what_can_not_be_deleted_is_told_and_stops_nothing(taken: Taken, call: str) -> None:
+    taken.put("snap-old", **{"immtf:run": "r0"})
+    taken.scene.sim.calls.faults = [Fault(CloudFailed("no right to", code="UnauthorizedOperation"), call)]
+    prune_snapshots(taken.world, B, taken.scene.patience())
+    assert warnings(taken.scene) == [f"server/b: older snapshots of {taken.own.volume_id} are left: no right to"]
 
 
-def test_a_lost_lease_is_no_warning() -> None:
+def test_a_lost_lease_is_no_warning(taken: Taken) -> None:
     """F12: no further change is made, not even one that would stop nothing."""
-    scene = asking(keep=1)
-    world = stopped(scene)
-    snapshot_volumes(world, B, scene.patience())
-    (own,) = scene.sim.snapshots.values()
-    own.complete()
-    scene.sim.snapshots["snap-old"] = dataclasses.replace(own, snapshot_id="snap-old", started=0.0, tags={**own.tags, "immtf:run": "r0"})
-    scene.sim.calls.faults = [Fault(LeaseLost("taken over"), "cloud.delete_snapshot")]
+    taken.put("snap-old", **{"immtf:run": "r0"})
+    taken.scene.sim.calls.faults = [Fault(LeaseLost("taken over"), "cloud.delete_snapshot")]
     with pytest.raises(LeaseLost):
-        prune_snapshots(world, B, scene.patience())
+        prune_snapshots(taken.world, B, taken.scene.patience())
 
 
 class OddCloud(FakeCloud):

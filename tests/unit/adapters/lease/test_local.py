@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -136,3 +136,24 @@ def test_without_a_home_it_is_in_the_root_module(tmp_path: Path, environment: di
     assert path == tmp_path.resolve() / ".terraform" / "immtf-lease"
     with held_lease(path, MINE):
         pass
+
+
+def test_a_lease_that_is_lent_is_another_s_and_then_this_run_s_again(tmp_path: Path) -> None:
+    path = tmp_path / "lease"
+    with held_lease(path, {"run": "r1"}) as lease:
+        with lease.lend({"run": "r1"}):
+            with pytest.raises(LeaseLost, match="is not back"):
+                lease.confirm()
+            with held_lease(path, {"run": "r2"}):
+                assert holder_of(path) == {"run": "r2"}
+        lease.confirm()
+        assert holder_of(path) == {"run": "r1"}
+
+
+def test_a_lease_that_somebody_kept_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "lease"
+    with ExitStack() as other, held_lease(path, {"run": "r1"}) as lease:
+        with pytest.raises(LeaseLost, match="run r2"), lease.lend({"run": "r1"}):
+            other.enter_context(held_lease(path, {"run": "r2"}))
+        with pytest.raises(LeaseLost):
+            lease.confirm()

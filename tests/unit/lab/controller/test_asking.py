@@ -43,7 +43,8 @@ def test_images_are_registered_once_per_content(folder: Path, tmp_path: Path) ->
     ec2 = make_ec2(lab)
     tags = {tag["Key"]: tag["Value"] for tag in ec2.describe_images(ImageIds=[first])["Images"][0]["Tags"]}
     ec2.close()
-    assert tags == {"Name": "family-1.0.0", "immtf:family": "family", "immtf:version": "1.0.0"}
+    promoted = {"immtf:promoted": "registered by the lab"}
+    assert tags == {"Name": "family-1.0.0", "immtf:family": "family", "immtf:version": "1.0.0"} | promoted
 
 
 def test_an_image_that_can_not_be_one_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_a_tree_that_tells_its_data_s_format_is_tagged_with_it(tmp_path: Path) -
     assert catalogue.register("consul", "1.1.0", tmp_path) == catalogue.register("consul", "1.1.0", tmp_path) == "ami-1"
     (tmp_path / "etc/data-format").write_text("2\n")
     assert catalogue.register("consul", "1.1.0", tmp_path) == "ami-2", "another content is another image"
-    plain = {"Name": "consul-1.1.0", "immtf:family": "consul", "immtf:version": "1.1.0"}
+    plain = {"Name": "consul-1.1.0", "immtf:family": "consul", "immtf:version": "1.1.0", "immtf:promoted": "registered by the lab"}
     assert registry.tags() == [plain, {**plain, "immtf:data-format": "2"}]
     assert [row["image_id"] for row in catalogue.rows()] == ["ami-1", "ami-2"]
 

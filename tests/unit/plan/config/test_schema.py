@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immtf.model.block import CommandGate, ConsulGate, HttpGate, MountedGate, TcpGate
+from immtf.model.block import CommandGate, ConsulGate, HttpGate, MountedGate, TcpGate, TestinfraGate
 from immtf.plan.config import ConfigInvalid, json_schema, load_block
 from immtf.plan.config.build import build_gate
 from immtf.plan.config.gates import KINDS
@@ -85,6 +85,15 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     ),
     "tcp": st.fixed_dictionaries({"port": st.integers(1, 65535)}, optional=PACE),
     "command": st.fixed_dictionaries({"run": st.sampled_from(["true", "a\nb", " "])}, optional=PACE),
+    "testinfra": st.fixed_dictionaries(
+        {"tests": st.sampled_from(["tests", "main.tf", " "])},
+        optional=PACE
+        | {
+            "connection": st.sampled_from(["ssm", "ssh", "docker", "telnet"]),
+            "user": st.sampled_from(["admin", "-o x"]),
+            "container": st.sampled_from(["node-{node}", "{x}", "-it"]),
+        },
+    ),
 }
 ENTRIES = st.one_of(st.sampled_from([*KINDS]), *[st.fixed_dictionaries({kind: settings}) for kind, settings in SETTINGS.items()])
 CLUSTERS = st.fixed_dictionaries(
@@ -138,10 +147,11 @@ def test_the_schema_accepts_all_that_is_loaded(tmp_path_factory: pytest.TempPath
         ("http", {"url": "http://{address}"}, HttpGate(url="http://{address}")),
         ("tcp", {"port": 1}, TcpGate(port=1)),
         ("command", {"run": "true"}, CommandGate(run="true")),
+        ("testinfra", {"tests": "tests"}, TestinfraGate(tests=Path("/blocks/x/tests"))),
     ],
 )
 def test_the_files_defaults_are_the_models(kind: str, settings: dict[str, Any], gate: Any) -> None:
-    assert build_gate(kind, KINDS[kind].model_validate(settings)) == gate
+    assert build_gate(kind, KINDS[kind].model_validate(settings), Path("/blocks/x")) == gate
 
 
 def test_every_mapping_of_the_file_knows_its_keys() -> None:

@@ -1,0 +1,1 @@
+"""The use cases on images: built, verified, promoted, listed, and cleared away."""

@@ -1,0 +1,93 @@
+"""What a test that was killed (SIGKILL, a machine that went down) left behind, and the lock by which that is known.
+
+A test with a name of its own holds a lock in the directory of its lab or environment as long as it lives. Whoever comes next takes down
+the labs whose lock nobody holds, and their containers: nothing in a lab is worth keeping, and the logs stay. An environment on AWS is
+told, with the command that destroys it: that is for a person to say.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from immtf.errors import ImmtfError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from immtf.app.target import Target
+
+LOCK = "test.lock"
+TETHERS = "environments/*/tether"
+CONTAINERS_S = 10.0
+
+
+@contextmanager
+def of_a_test(home: Path, lab: Path) -> Iterator[None]:
+    """Sweep what dead tests left in this home, then let others know that the test of this lab lives, while the body runs."""
+    from immtf.adapters import tether
+
+    sweep_labs(home)
+    with tether.held(lab / LOCK):
+        yield
+
+
+@contextmanager
+def environment_of_a_test(target: Target, block: Path) -> Iterator[None]:
+    """Tell which environments dead tests left, then let others know that the test of this environment lives, while the body runs."""
+    from immtf.adapters import tether
+
+    tell_left(target.home, block)
+    with tether.held((target.directory or target.home) / LOCK):
+        yield
+
+
+def sweep_labs(home: Path) -> None:
+    """Take down the labs of tests that were killed. What can't be taken down is told and left for the next."""
+    from immtf.adapters import tether
+    from immtf.lab import client
+
+    for lock in sorted((home / "labs").glob(f"t-*/{LOCK}")):
+        if tether.is_held(lock):
+            continue
+        try:
+            sweep_containers(home, lock.parent)
+            was_up = client.down(lock.parent)
+        except ImmtfError as error:
+            click.echo(f"immtf: lab {lock.parent.name} of a test that was killed is left: {error}", err=True)
+            continue
+        lock.unlink(missing_ok=True)
+        if was_up:
+            click.echo(f"took down lab {lock.parent.name} of a test that was killed; its logs: {lock.parent / 'logs'}", err=True)
+
+
+def sweep_containers(home: Path, lab: Path) -> None:
+    """Remove the containers of previous versions that work in a lab for runs that are dead. No engine is asked where there were none."""
+    from immtf.adapters import tether
+
+    left = [path for path in lab.glob(TETHERS) if not tether.is_held(path)]
+    if not left:
+        return
+    from immtf.adapters.docker import DockerEngine, connect
+    from immtf.app.previous import sweep
+
+    with DockerEngine(connect(os.environ)) as engine:
+        sweep(engine, home, lambda text: click.echo(text, err=True), limit_s=CONTAINERS_S)
+    for path in left:
+        path.unlink(missing_ok=True)
+
+
+def tell_left(home: Path, block: Path) -> None:
+    """Tell of environments on AWS that tests left that were killed, each with the command that destroys it."""
+    from immtf.adapters import tether
+
+    with suppress(OSError):
+        for lock in sorted((home / "environments").glob(f"t-*/{LOCK}")):
+            if not tether.is_held(lock):
+                command = shlex.join(["immtf", "destroy", str(block), "--environment", lock.parent.name, "--yes", f"--home={home}"])
+                click.echo(f"environment {lock.parent.name} was left by a test that was killed: `{command}`", err=True)

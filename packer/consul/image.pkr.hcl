@@ -1,0 +1,37 @@
+# What makes this the Consul image: its name, and what it is made from.
+
+variable "family" {
+  description = "The image's family, for the tag immtf:family"
+  type        = string
+  default     = "consul"
+}
+
+variable "keep_ssh" {
+  description = "Whether sshd starts in an instance of the image"
+  type        = bool
+  default     = false
+}
+
+variable "local_image" {
+  description = "Name of the Docker image that the local source makes; its tag is the version"
+  type        = string
+  default     = "immtf-consul"
+}
+
+variable "consul_package" {
+  description = "Path of Consul's .deb or program; its sha256 stands in the pins"
+  type        = string
+  default     = ""
+}
+
+# Packer 1.6.6 knows locals of files that come earlier in the alphabet only, and `file` starts at the template.
+locals {
+  pins = jsondecode(file("${abspath(path.root)}/../pins.json"))
+
+  source_owner  = "self"
+  source_docker = "immtf-base"
+  source_filters = {
+    "tag:immtf:family" = "base"
+    "state"            = "available"
+  }
+}

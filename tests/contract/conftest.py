@@ -1,0 +1,31 @@
+"""What contract tests share: one lab of runtime `docker`, made at its first use, for it takes seconds to make one."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from immtf.errors import LabFailed
+from immtf.lab.docker.engine import reach
+from immtf.lab.docker.runtime import DockerRuntime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def docker_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, DockerRuntime]]:
+    """A lab's directory and its runtime; no Docker engine: the test is skipped."""
+    try:
+        reach(os.environ).close()
+    except LabFailed as failed:
+        pytest.skip(failed.what)
+    folder = tmp_path_factory.mktemp("docker") / "a lab"
+    runtime = DockerRuntime(folder, environment=os.environ)
+    try:
+        yield folder, runtime
+    finally:
+        runtime.close()

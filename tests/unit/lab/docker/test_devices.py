@@ -1,0 +1,50 @@
+"""What appears in a guest: the scripts are run here by a real shell, in a directory that stands for the guest's `/`."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+from immtf.lab.docker import devices
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOUNTINFO = """\
+30 20 0:27 / / rw - overlay overlay rw
+31 30 7:3 / /var/lib/data rw,relatime - ext4 /dev/loop3 rw
+32 30 7:4 / /var/lib/other rw,relatime - ext4 /dev/loop4 rw
+33 30 8:1 /x /etc/hosts rw - ext4 /dev/sda1 rw
+torn
+"""
+
+
+def run(script: str, root: Path) -> str:
+    """Run a script whose absolute paths are meant below `root`; making nodes is a matter for root, so a file stands for one."""
+    moved = script.replace("/dev/", f"{root}/dev/").replace("/run/", f"{root}/run/").replace("mknod -m 0660", "touch; : ")
+    (root / "dev").mkdir(exist_ok=True)
+    return subprocess.run(["sh", "-c", moved], capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def test_a_device_has_both_names_and_its_id(tmp_path: Path) -> None:
+    script = devices.appear_script(3, "vol-0abc", "/dev/sdf").replace("[ -b", "[ -e").replace("mknod -m 0660", "touch")
+    script = script.replace("loop3 b 7 3", "loop3")
+    for _ in range(2):
+        run(script, tmp_path)
+    made = {path.name: path.is_symlink() for path in (tmp_path / "dev").iterdir() if not path.is_dir()}
+    assert made == {"loop3": False, "sdf": True, "xvdf": True}
+    link = tmp_path / "dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0abc"
+    assert link.resolve() == tmp_path / "dev/loop3"
+    assert "E:ID_SERIAL_SHORT=vol0abc" in (tmp_path / "run/udev/data/b7:3").read_text().splitlines()
+    run(devices.vanish_script(3, "vol-0abc", "/dev/sdf"), tmp_path)
+    assert [path for path in tmp_path.rglob("*") if not path.is_dir() or path.is_symlink()] == []
+
+
+def test_names_that_are_no_letters() -> None:
+    assert devices.names("/dev/nvme1n1") == ("/dev/nvme1n1",)
+    assert devices.names("xvdf") == devices.names("/dev/sdf") == ("/dev/xvdf", "/dev/sdf")
+
+
+def test_mounts_are_told_by_number_and_only_the_lab_s() -> None:
+    assert devices.mounts(MOUNTINFO, {3: "vol-1", 5: "vol-2"}) == {"/var/lib/data": "vol-1"}
+    assert devices.mounts("", {3: "vol-1"}) == {}
