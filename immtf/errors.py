@@ -106,7 +106,7 @@ class ContainerFailed(ImmtfError):
 class PreviousFailed(ImmtfError):
     """The container of the previous version did not make its environment; `code` is the exit code that this leads to."""
 
-    def __init__(self, what: str, *, code: ExitCode, where: str = "", next: str = "") -> None:  # noqa: A002 - as above
+    def __init__(self, what: str, *, code: ExitCode = ExitCode.ERROR, where: str = "", next: str = "") -> None:  # noqa: A002 - as above
         """Keep the exit code beside the fields."""
         super().__init__(what, where=where, next=next)
         self.exit_code = code

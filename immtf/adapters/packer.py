@@ -61,7 +61,7 @@ class Packer:
         where = str(stdout)
         if done.ending in {Ending.INTERRUPTED, Ending.KILLED} and not done.late:
             how = "Packer was interrupted, and took down what it had made" if done.ending is Ending.INTERRUPTED else "Packer was killed"
-            raise Interrupted(how, where=where, next="`immtf image build` begins anew")
+            raise Interrupted(how, where=where, next=f"`immtf image build {recipe.directory}` begins anew")
         if done.late:
             raise ImmtfError(
                 f"Packer was ended after its limit of {self.limit_s:.0f} s", where=where, next="read its log; give it more with --limit"

@@ -30,6 +30,7 @@ class Ground:
 
     subnet_id: str
     zone: str
+    vpc_id: str = ""
 
 
 class Ec2Trial:
@@ -89,12 +90,13 @@ class Ec2Trial:
         with translated("ec2"):
             vpc = self._client.create_vpc(CidrBlock=cidr, TagSpecifications=[_tagged("vpc", GROUND)])["Vpc"]["VpcId"]
             made = self._client.create_subnet(VpcId=vpc, CidrBlock=str(part), TagSpecifications=[_tagged("subnet", GROUND)])["Subnet"]
-        return Ground(made["SubnetId"], made["AvailabilityZone"])
+        return Ground(made["SubnetId"], made["AvailabilityZone"], vpc)
 
     def _subnets(self, filters: list[dict[str, Any]]) -> list[Ground]:
         rows = pages(self._client, "describe_subnets", "Subnets", Filters=filters)
         return sorted(
-            (Ground(row["SubnetId"], row["AvailabilityZone"]) for row in rows), key=lambda ground: (ground.zone, ground.subnet_id)
+            (Ground(row["SubnetId"], row["AvailabilityZone"], row["VpcId"]) for row in rows),
+            key=lambda ground: (ground.zone, ground.subnet_id),
         )
 
     def _console(self, instance_id: str, **how: Any) -> str:

@@ -15,10 +15,10 @@ BASE = "immtf:latest"
 
 @click.command("block")
 @BLOCK
-@option("--tag", metavar="NAME:VERSION", variable="IMMTF_BLOCK_TAG", help="What the image is called; without it BLOCK-block:VERSION.")
-@option("--base", metavar="IMAGE", variable="IMMTF_BLOCK_BASE", default=BASE, show_default=True, help="The image of immtf to make it from.")
-@option("--force", is_flag=True, variable="IMMTF_BLOCK_FORCE", help="Let the tag go to this image where another one has it.")
-@click.option("--print", "only_print", is_flag=True, help="Print the Dockerfile, and build nothing.")
+@option("--tag", metavar="NAME:VERSION", help="What the image is called; without it BLOCK-block:VERSION.")
+@option("--base", metavar="IMAGE", default=BASE, show_default=True, help="The image of immtf to make it from.")
+@option("--force", is_flag=True, help="Let the tag go to this image where another one has it.")
+@option("--print", "only_print", is_flag=True, help="Print the Dockerfile, and build nothing.")
 def block_image(block: Path, tag: str | None, base: str, *, force: bool, only_print: bool) -> None:
     """Make a block's own container image: immtf's with the block in it, so that `docker run IMAGE upgrade` needs no argument.
 

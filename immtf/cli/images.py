@@ -129,7 +129,7 @@ def listing(**arguments: Any) -> int:
 
 
 @image.command()
-@option("--keep", "versions", type=click.IntRange(min=2), default=3, help="How many promoted versions stay.")
+@option("--versions", type=click.IntRange(min=2), default=3, help="How many promoted versions stay.")
 @option("--candidate-days", type=click.FloatRange(min=0), default=14.0, metavar="DAYS", help="How long one that is not promoted stays.")
 @option("--keep-image", "named", multiple=True, metavar="AMI|VERSION", help="An image that stays whatever else holds. May be repeated.")
 @option(
@@ -159,6 +159,7 @@ def gc(versions: int, candidate_days: float, named: tuple[str, ...], states: tup
 def _packer(scene: Scene, limit_s: float) -> Any:
     """Return Packer for this place. In a lab its endpoint is the lab's, whose instances have to be machines that SSH reaches."""
     from immtf.adapters.packer import Packer
+    from immtf.adapters.trial import Ec2Trial
 
     target, lab = scene.session.target, scene.lab
     if lab is not None and lab.runtime != "docker":
@@ -170,8 +171,12 @@ def _packer(scene: Scene, limit_s: float) -> Any:
     program = os.environ.get("IMMTF_PACKER") or shutil.which("packer", path=target.process.get("PATH"))
     if not program:
         raise ToolMissing("there is no `packer` on the path", next="install Packer 1.6.6 or newer, or name it in IMMTF_PACKER")
-    place = {"endpoint": lab.endpoint, "region": lab.region} if lab else {}
+    place: dict[str, str] = {}
+    if lab is not None:  # its default network is none that instances could have an address in
+        ground = Ec2Trial(scene.session.aws).lab_ground(lab.cidr)
+        place = {"endpoint": lab.endpoint, "vpc_id": ground.vpc_id, "subnet_id": ground.subnet_id}
     region = target.process.get("AWS_REGION") or target.process.get("AWS_DEFAULT_REGION")
+    region = lab.region if lab else region
     place |= {"region": region} if region else {}
     environment = {**target.process, **(POLL if lab else {})}
     return Packer(program, environment, place, target.runs / scene.session.run_id, limit_s)

@@ -117,7 +117,9 @@ class Bench:
         """Raise `Interrupted` where the run is asked to end: nothing here has to be finished first."""
         if self.patience.cancel.is_set():
             raise Interrupted(
-                "stopped as asked; the image is as it was", where=self.order.image_id, next="`immtf image verify` begins anew"
+                "stopped as asked; the image is as it was",
+                where=self.order.image_id,
+                next=f"`immtf image verify {self.order.image_id}` begins anew",
             )
 
     def _volume_until(self, step: str, volume_id: str, state: str) -> None:

@@ -35,7 +35,7 @@ class Left:
         containers = [container.name for container in asked]
         volumes = [volume.name for volume in self._engine.volumes.list(filters=self._filters)]
         networks = [network.name for network in self._engine.networks.list(filters=self._filters)]
-        return [*containers, *volumes, *networks, *(image.id for image in self._engine.images.list(filters=self._filters))]
+        return [*containers, *volumes, *networks, *(row["Id"] for row in self._engine.api.images(filters=self._filters))]
 
     def run(self) -> str:
         """Return the word of the lab's only controller."""
@@ -73,7 +73,8 @@ def up_with_instance(folder: Path, tree: Path) -> client.Lab:
     lab = client.up(folder, path=[], runtime="docker")
     instance_id = run_instance(lab, make_tree(tree, mounts=[], services=SLEEPER))
     ec2 = make_ec2(lab)
-    volume_id = ec2.create_volume(AvailabilityZone="eu-west-1a", Size=1)["VolumeId"]
+    (found,) = ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"]
+    volume_id = ec2.create_volume(AvailabilityZone=found["Placement"]["AvailabilityZone"], Size=1)["VolumeId"]
     eventually(lambda: ec2.describe_volumes(VolumeIds=[volume_id])["Volumes"][0]["State"] == "available")
     ec2.attach_volume(VolumeId=volume_id, InstanceId=instance_id, Device="/dev/xvdf")
     eventually(lambda: ec2.describe_volumes(VolumeIds=[volume_id])["Volumes"][0]["Attachments"][0]["State"] == "attached")

@@ -103,7 +103,9 @@ def test_the_snapshots_of_an_image_go_with_it(lab: Lab) -> None:
     assert image is not None
     assert image.snapshots
     store.remove(image)
-    assert [row["SnapshotId"] for row in lab.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"] if row["SnapshotId"] in image.snapshots] == []
+    assert [
+        row["SnapshotId"] for row in lab.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"] if row["SnapshotId"] in image.snapshots
+    ] == []
 
 
 def test_a_trial_is_made_with_its_tags_and_read_from_outside(lab: Lab) -> None:
@@ -125,7 +127,7 @@ def test_a_trial_is_made_with_its_tags_and_read_from_outside(lab: Lab) -> None:
 
 def test_a_trial_stands_where_it_is_told_or_on_the_default_network(lab: Lab) -> None:
     trial = Ec2Trial(aws_of(lab))
-    assert trial.ground(lab.subnet) == Ground(lab.subnet, ZONE)
+    assert trial.ground(lab.subnet) == Ground(lab.subnet, ZONE, lab.vpc)
     assert trial.ground("").zone == ZONE
     with pytest.raises(UsageError, match="no subnet subnet-0ff"):
         trial.ground("subnet-0ff")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MOUNT, ZONE = "/var/lib/consul", "eu-west-1a"
 STEP_S = 1.0
-BLANK_BYTES = sorted(NOTHING)[0]
+BLANK_BYTES = min(NOTHING)
 
 
 @dataclass
@@ -200,4 +200,6 @@ class TrialWorld:
         lines += [f"status\t{serial}\t{disk.word}"] if disk and disk.word else []
         here = "data" if "root disk" in self.habits else ""
         bytes_ = disk.bytes if disk else ""
-        return "\n".join([*lines, "facts-end", f"bytes\t{bytes_}", f"here\t{here}", f"canary\t{disk.canary if disk else ''}", "look-end", ""])
+        return "\n".join(
+            [*lines, "facts-end", f"bytes\t{bytes_}", f"here\t{here}", f"canary\t{disk.canary if disk else ''}", "look-end", ""]
+        )

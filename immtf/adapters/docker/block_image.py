@@ -58,6 +58,16 @@ def needed_by(block: Block) -> frozenset[Path]:
 def pack(recipe: Recipe, base_id: str) -> tuple[IO[bytes], str, int]:
     """Return what an image is built from as a tar, the digest of the block in it, and of how many files that is. Close it."""
     made = tempfile.TemporaryFile()  # noqa: SIM115 - the caller's
+    try:
+        digest, count = _fill(made, recipe, base_id)
+    except BaseException:
+        made.close()
+        raise
+    made.seek(0)
+    return made, digest, count
+
+
+def _fill(made: IO[bytes], recipe: Recipe, base_id: str) -> tuple[str, int]:
     digest, count = hashlib.sha256(), 0
     with tarfile.open(fileobj=made, mode="w") as tar:
         for path in _files(recipe):
@@ -69,11 +79,10 @@ def pack(recipe: Recipe, base_id: str) -> tuple[IO[bytes], str, int]:
             tar.addfile(entry, io.BytesIO(content))
             count += entry.isreg()
         text = recipe.dockerfile([(DIGEST, digest.hexdigest()), (BASE, base_id)]).encode()
-        entry = tarfile.TarInfo(DOCKERFILE)
-        entry.size = len(text)
-        tar.addfile(entry, io.BytesIO(text))
-    made.seek(0)
-    return made, digest.hexdigest(), count
+        last = tarfile.TarInfo(DOCKERFILE)
+        last.size = len(text)
+        tar.addfile(last, io.BytesIO(text))
+    return digest.hexdigest(), count
 
 
 def build(client: Any, tag: str, packed: IO[bytes]) -> str:

@@ -1,9 +1,8 @@
 """The `Checks` port: a user's own testinfra files, run on a node by pytest in a process of its own.
 
-`runs` starts that process and judges what it left, `command` builds it, `watch` looks at
-it meanwhile, `junit` reads its report. `plugin` is loaded inside of it and
-gives the tests their fixtures; it and `backend` are the only ones that import pytest and testinfra, which come with the extra
-`immtf[testinfra]`.
+`runs` starts that process and judges what it left, `command` builds it, `watch` looks at it meanwhile, `junit` reads its report.
+`plugin` is loaded inside of it and gives the tests their fixtures; it and `backend` are the only ones that import pytest and testinfra,
+which come with the extra `immtf[testinfra]`.
 """
 
 from __future__ import annotations

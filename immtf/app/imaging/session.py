@@ -36,7 +36,8 @@ _COMMAND = re.compile(r"`immtf (image (?:build|verify|promote|list|gc)[^`]*)`")
 class ImageSession:
     """Everything that a command on images works with.
 
-    `family` and `subject` are what it is about ("consul", "1.2.0"; "" for none); `flags` are the options that lead a next command to the same place.
+    `family` and `subject` are what it is about ("consul", "1.2.0"; "" for none); `flags` are the options that lead a next command to
+    the same place.
     """
 
     family: str

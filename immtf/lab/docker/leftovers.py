@@ -86,11 +86,11 @@ def clear(client: Any, label: str) -> dict[str, int]:
 def _remove_images(client: Any, filters: dict[str, str]) -> int:
     """Remove the lab's own images, the youngest first: those that are made of others hold them. What somebody else's is made of stays."""
     removed = 0
-    while own := [image for image in client.images.list(filters=filters) if all(tag.startswith(f"{REPOSITORY}/") for tag in image.tags)]:
+    while own := [row["Id"] for row in client.api.images(filters=filters) if _is_own(row.get("RepoTags") or ())]:
         before = removed
         for image in own:
             try:
-                client.images.remove(image.id, force=True)
+                client.images.remove(image, force=True)
             except docker.errors.NotFound:
                 continue
             except docker.errors.APIError as error:
@@ -101,6 +101,11 @@ def _remove_images(client: Any, filters: dict[str, str]) -> int:
         if removed == before:
             break
     return removed
+
+
+def _is_own(tags: Sequence[str]) -> bool:
+    """Whether an image has the lab's names only, or none: what somebody made of a lab's image has its labels too."""
+    return all(tag.startswith((f"{REPOSITORY}/", "<none>")) for tag in tags)
 
 
 def _let_go(store: Any) -> None:

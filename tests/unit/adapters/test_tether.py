@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LIMIT_S = 60.0
-HOLD = "import sys, time, pathlib; from immtf.adapters.tether import held\nwith held(pathlib.Path(sys.argv[1])): print(flush=True); time.sleep(99)"
+HOLD = """
+import pathlib, sys, time
+from immtf.adapters.tether import held
+with held(pathlib.Path(sys.argv[1])):
+    print(flush=True)
+    time.sleep(99)
+"""
 
 
 def test_it_is_held_as_long_as_its_body(tmp_path: Path) -> None:

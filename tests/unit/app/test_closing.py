@@ -40,6 +40,8 @@ CODES = {
     "PersonNeeded": 24,
     "VersionsUnresolved": 30,
     "Interrupted": 130,
+    "ContainerFailed": 1,
+    "PreviousFailed": 1,
 }
 
 

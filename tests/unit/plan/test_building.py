@@ -43,7 +43,9 @@ def test_what_is_not_there_is_built() -> None:
 
 
 def test_a_version_never_changes_what_it_is() -> None:
-    with pytest.raises(VersionsUnresolved, match=r"version 1.1.0 of `consul` is ami-2, built from another template \(eeeeeeeeeeee") as caught:
+    with pytest.raises(
+        VersionsUnresolved, match=r"version 1.1.0 of `consul` is ami-2, built from another template \(eeeeeeeeeeee"
+    ) as caught:
         already([OTHER], RECIPE)
     assert caught.value.next == "build it as the next one: --version 1.1.1"
     with pytest.raises(VersionsUnresolved, match="from something that no tag tells"):

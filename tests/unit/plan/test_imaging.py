@@ -80,7 +80,10 @@ def test_only_promoted_images_are_chosen_and_the_way_to_the_others_is_told() -> 
     assert choose([PROMOTED, newer], "consul", ANY, promoted=False) is newer
     with pytest.raises(VersionsUnresolved, match=r"ami-2 1.2.0: is not promoted") as caught:
         choose([PROMOTED, newer], "consul", "= 1.2.0")
-    verify, promote = "`immtf image verify ami-2 --family consul` proves 1.2.0", "`immtf image promote ami-2 --family consul` lets 1.2.0 out"
+    verify, promote = (
+        "`immtf image verify ami-2 --family consul` proves 1.2.0",
+        "`immtf image promote ami-2 --family consul` lets 1.2.0 out",
+    )
     assert caught.value.next == f"{verify}, then {promote}"
     with pytest.raises(VersionsUnresolved) as caught:
         choose([with_tags(newer, verified="x")], "consul", "= 1.2.0")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOUNT, VOLUME, SERIAL = "/var/lib/consul", "vol-0a1", "vol0a1"
-EMPTY = sorted(NOTHING)[0]
+EMPTY = min(NOTHING)
 
 
 @pytest.fixture
