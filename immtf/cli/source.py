@@ -116,8 +116,15 @@ def _check_out(revision: str, block: Path, directory: Path) -> Path:
     tree.mkdir()
     import tarfile
 
-    with tarfile.open(archive) as tar:
-        tar.extractall(tree, filter="data")
+    from immtf.adapters.archive import unpack
+
+    try:
+        with archive.open("rb") as packed:
+            unpack(packed, tree)
+    except tarfile.TarError as error:
+        raise UsageError(
+            f"revision {revision} can't be unpacked: {error}", where=str(top), next="check it out yourself: --from DIR"
+        ) from error
     found = tree / place.relative_to(top)
     if not found.is_dir():
         raise UsageError(f"revision {revision} has no {place.relative_to(top)}", where=str(top), next="name a revision that has the block")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 DATA_FORMAT = "etc/data-format"
+SOURCE_NAME = "debian-12-amd64-lab"  # Debian names its own images so, with a date at the end
 UNPROMOTED = "etc/unpromoted"
 
 
@@ -41,6 +42,11 @@ class Catalogue:
             if key not in self._known:
                 self._known[key] = _image_id(self._call(_form(family, version, key[2], tree)), tree)
             return self._known[key]
+
+    def register_source(self, location: str) -> str:
+        """Make a Docker image of the engine's what stands for Debian's own machine image, which Packer builds from; its id."""
+        with self._lock:
+            return _image_id(self._call(_named(SOURCE_NAME, location, {"Name": SOURCE_NAME})), location)
 
     def rows(self) -> list[dict[str, str]]:
         """All that were registered."""
@@ -65,11 +71,15 @@ def digest(tree: Path) -> str:
 def _form(family: str, version: str, content: str, tree: Path) -> dict[str, str]:
     name = f"{family}-{version}-{content[:12]}"
     tags = {"Name": f"{family}-{version}", "immtf:family": family, "immtf:version": version, **_data_format(tree), **_promotion(tree)}
+    return _named(name, str(tree.resolve()), tags)
+
+
+def _named(name: str, location: str, tags: dict[str, str]) -> dict[str, str]:
     form = {
         "Action": "RegisterImage",
         "Version": "2016-11-15",
         "Name": name,
-        "ImageLocation": str(tree.resolve()),
+        "ImageLocation": location,
         "Architecture": "x86_64",
         "VirtualizationType": "hvm",
         "RootDeviceName": "/dev/xvda",
@@ -91,11 +101,11 @@ def _promotion(tree: Path) -> dict[str, str]:
     return {} if (tree / UNPROMOTED).exists() else {"immtf:promoted": "registered by the lab"}
 
 
-def _image_id(answer: str, tree: Path) -> str:
+def _image_id(answer: str, where: Path | str) -> str:
     root = ET.fromstring(answer)  # noqa: S314 - the lab's own answer
     texts = {element.tag.rpartition("}")[2]: element.text or "" for element in root.iter()}
     if "imageId" not in texts:
-        raise LabFailed(texts.get("Message", "RegisterImage was refused"), where=str(tree))
+        raise LabFailed(texts.get("Message", "RegisterImage was refused"), where=str(where))
     return texts["imageId"]
 
 

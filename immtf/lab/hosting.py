@@ -45,11 +45,13 @@ class Hosted:
         """
         self._over = over
         self._region = region
-        self._runtime, self.cidr = _make_runtime(runtime, directory, path)
+        self._runtime, self.cidr, source = _make_runtime(runtime, directory, path)
         moto = moto_app()
         services = {"ssm": Ssm(self._runtime, clock=time.time, otherwise=moto)}
         self.gateway = Gateway(self._runtime, delays=_DELAYS[delays], own_services=services, backend=moto)
         self._catalogue = Catalogue(self._ec2)
+        if source:
+            self._catalogue.register_source(source)
 
     def instances(self) -> Sequence[InstanceStatus]:
         """List what really runs."""
@@ -102,17 +104,17 @@ class Hosted:
         return answer.get_data(as_text=True)
 
 
-def _make_runtime(name: str, directory: Path, path: str) -> tuple[Runtime, str]:
-    """Make a runtime by its name, and tell the network that it has of its own. Can't be: `LabFailed`."""
+def _make_runtime(name: str, directory: Path, path: str) -> tuple[Runtime, str, str]:
+    """Make a runtime by its name, and tell the network that it has of its own and where Packer's source image is. Can't be: `LabFailed`."""
     if name == "process":
-        return ProcessRuntime(directory, path=path), ""
+        return ProcessRuntime(directory, path=path), "", ""
     from immtf.lab.docker.runtime import DockerRuntime
 
     try:
         made = DockerRuntime(directory, environment={**os.environ, "PATH": path})
     except RuntimeFailed as failed:
         raise LabFailed(str(failed), where="runtime docker", next="docker info; or go on with --lab-runtime process") from failed
-    return made, made.cidr
+    return made, made.cidr, made.source
 
 
 class _QuietHandler(WSGIRequestHandler):

@@ -50,7 +50,7 @@ source "amazon-ebs" "aws" {
   # Empty where an id is given: Packer would ask for both.
   source_ami_filter {
     filters     = { for key, value in local.source_filters : key => value if var.source_image == "" }
-    owners      = [for owner in [local.source_owner] : owner if var.source_image == ""]
+    owners      = [for owner in [local.lab ? "self" : local.source_owner] : owner if var.source_image == ""]
     most_recent = var.source_image == ""
   }
 

@@ -125,7 +125,8 @@ class Child:
     def _new_events(self) -> list[dict[str, Any]]:
         if self._journal is None:
             known = self._before
-            self._journal = next((path for path in self._runs.glob("*/journal.jsonl") if path.parent not in known), None)
+            new_runs = sorted(path for path in self._runs.glob("*/journal.jsonl") if path.parent not in known)
+            self._journal = new_runs[0] if new_runs else None  # the first: a container that it runs has a later one
         if self._journal is None:
             return []
         with self._journal.open("rb") as file:

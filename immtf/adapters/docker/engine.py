@@ -11,6 +11,7 @@ import tempfile
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Self
 
+from immtf.adapters.archive import unpack
 from immtf.adapters.docker.connection import told
 from immtf.adapters.docker.output import Output
 from immtf.adapters.docker.own import own_container, refuse_unmounted
@@ -66,8 +67,7 @@ class DockerEngine:
                     for piece in pieces:
                         archive.write(piece)
                     archive.seek(0)
-                    with tarfile.open(fileobj=archive) as tar:
-                        tar.extractall(into, filter="data")
+                    unpack(archive, into)
             except NotFound:
                 raise ContainerFailed(f"image {image.reference} has no directory {path}") from None
             except tarfile.TarError as error:

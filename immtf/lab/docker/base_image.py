@@ -35,6 +35,8 @@ _TOLD_LINES = 25
 def ensure(client: Any, *, progress: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> str:
     """Give the tag of the base image, building it if this content's isn't there; `client` is a `docker.DockerClient`.
 
+    Without a boot file it is a bare machine: it also stands for Debian's own machine image, which Packer builds from.
+
     `progress` is told that a build begins. Not built within `BUILD_LIMIT_S` seconds of `clock`, or at all: `LabFailed` with the end of
     the build's output.
     """
@@ -43,11 +45,6 @@ def ensure(client: Any, *, progress: Callable[[str], None], clock: Callable[[], 
         progress(f"building the lab's guest image {tag} (once, a minute or two)")
         _build(client, tag, clock)
     return tag
-
-
-def source_tag(client: Any, *, progress: Callable[[str], None]) -> str:
-    """Give the tag of the image that stands for Debian's own machine image, as Packer's source: the base, which has no boot file."""
-    return ensure(client, progress=progress)
 
 
 def digest() -> str:

@@ -19,7 +19,7 @@ from immtf.lab.docker.console import Console
 from immtf.lab.docker.engine import VARIABLES, reach
 from immtf.lab.docker.guard import Guard
 from immtf.lab.docker.guests import Guests
-from immtf.lab.docker.images import Images
+from immtf.lab.docker.images import OWN, Images
 from immtf.lab.docker.leftovers import clear, note
 from immtf.lab.docker.network import make_network
 from immtf.lab.docker.scope import Scope
@@ -36,7 +36,7 @@ STOP_PATIENCE_S = 60.0
 
 
 class DockerRuntime:
-    """Instances as containers. `cidr` is the network of their addresses."""
+    """Instances as containers. `cidr` is the network of their addresses, `source` the place of the image that stands for Debian's own."""
 
     def __init__(self, lab: Path, *, environment: Mapping[str, str], stop_patience_s: float = STOP_PATIENCE_S) -> None:
         """Make network and store of the lab in `lab`; `environment` names the engine (DOCKER_HOST …) and has the programs' PATH.
@@ -66,6 +66,7 @@ class DockerRuntime:
 
     def _furnish(self) -> None:
         base = base_image.ensure(self._client, progress=lambda _text: None)
+        self.source = f"{OWN}{base}"
         _, subnet = make_network(self._client, self._scope)
         self.cidr = str(subnet)
         store = Store.made(self._client, self._scope, base)
