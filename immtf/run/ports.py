@@ -191,7 +191,7 @@ class Containers(Protocol):
     """An engine that runs containers. Every call has a time limit and raises `ContainerFailed` where the engine doesn't answer."""
 
     def image(self, reference: str, *, progress: Callable[[str], None]) -> ContainerImage:
-        """Return an image, pulled where the engine doesn't have it; `progress` hears of that in words. None to be had: `ContainerFailed`."""
+        """Return an image, pulled where the engine has none; `progress` hears of that in words. None to be had: `ContainerFailed`."""
 
     def read(self, image: ContainerImage, path: str, into: Path) -> None:
         """Copy a directory of an image to `into`, which is made. `ContainerFailed` where the image has none there."""
