@@ -35,8 +35,12 @@ class Look:
 
 
 def ready_script() -> str:
-    """Return the script that ends with 0 when an instance has booted; with systemd that is when its basic target is reached."""
-    asked = "if ! systemctl is-active --quiet basic.target; then systemctl list-jobs --no-legend | head -n 5; exit 3; fi"
+    """Return the script that ends with 0 when an instance has booted; with systemd that is when its basic target is reached.
+
+    Until then it names the units that are at work: what all the others wait for.
+    """
+    at_work = "systemctl list-jobs --no-legend | awk '$4 == \"running\" { print $2 }' | head -n 5"
+    asked = f"if ! systemctl is-active --quiet basic.target; then {at_work}; exit 3; fi"
     return f'if [ -z "${{IMMTF_ROOT:-}}" ] && [ -d /run/systemd/system ]; then {asked}; fi\nexit 0\n'
 
 

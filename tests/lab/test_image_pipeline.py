@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 
 BROKEN = REPOSITORY / "tests/data/images/consul/1.2.0-bad"
 WIPE = "test -e {root}/etc/wiped || { find {root}/var/lib/consul/ -mindepth 1 -delete; touch {root}/etc/wiped; }; exec sleep 1000000"
+HANG = """
+[Unit]
+DefaultDependencies=no
+Before=sysinit.target
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sleep infinity
+TimeoutStartSec=infinity
+"""
 CHECKS = """
 def test_consul_answers(host, node):
     assert host.run(f"consul info -http-addr=http://{node.address}:8500").rc == 0
@@ -80,6 +90,23 @@ def test_bad_images_are_never_promoted(rehearsal: Rehearsal, checks: Path) -> No
     assert (left["1.4.0"]["verified"], left["1.4.0"]["promoted"]) == ("-", "-")
     refused = rehearsal.image("promote", "1.4.0").expect(20).one("run_halted")
     assert "is not verified" in refused["what"]
+    assert rehearsal.cloud.instances() == {}
+
+
+@pytest.mark.docker
+@pytest.mark.lab(minutes=2)
+def test_an_image_that_hangs_at_boot_is_removed(rehearsal: Rehearsal) -> None:
+    """A machine that really boots, and whose systemd waits for ever: it is told what for."""
+    rehearsal.copy_block()
+    units = rehearsal.add_image("1.2.0", promoted=False) / "etc/systemd/system"
+    (units / "sysinit.target.requires").mkdir(parents=True)
+    (units / "hang.service").write_text(HANG)
+    (units / "sysinit.target.requires/hang.service").symlink_to("../hang.service")
+
+    hangs = rehearsal.image("verify", "1.2.0", "--boot-limit", "25", "--lab-runtime", "docker").expect(20).one("run_halted")
+    assert "has not booted, and waits for" in hangs["what"]
+    assert "hang.service" in hangs["what"]
+    assert "was removed, with its snapshots" in hangs["what"]
     assert rehearsal.cloud.instances() == {}
 
 
