@@ -128,6 +128,10 @@ class OthersFailed(GateFailed):
     """Another node went down while one was waited for: that one is not to be judged by it, nor touched before the other is mended."""
 
 
+class Unproven(GateFailed):
+    """An image was not proven, for a reason that may lie outside of it: it is not verified, and nothing is held against it."""
+
+
 class LeaseHeld(ImmtfError):
     """Another run holds the lease of this block."""
 

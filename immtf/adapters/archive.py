@@ -55,6 +55,10 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes] | None:
 
 def _inside(root: Path, place: Path, member: tarfile.TarInfo) -> Path:
     """Return the place, when it is in the directory also where links on the way are followed."""
-    if not place.resolve().is_relative_to(root):
+    try:
+        inside = place.resolve().is_relative_to(root)
+    except (OSError, RuntimeError) as error:  # links that lead to one another; which of the two says Python's version
+        raise tarfile.ExtractError(f"{member.name} lies behind links that have no end") from error
+    if not inside:
         raise tarfile.ExtractError(f"{member.name} would land outside the directory")
     return place

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 BESIDE = ("shared", "pins.json")
-_NOT_IN_IT = frozenset({"tests", "__pycache__", ".git"})
+_NOT_IN_IT = frozenset({"__pycache__", ".git"})
+_TESTS = "tests"  # of the template itself; a directory of that name further down goes into the image
 _GIT_S = 60.0
 DIRTY = "-dirty"
 # Where and how an image is built, and not what it becomes.
@@ -45,6 +46,11 @@ def template_files(directory: Path) -> dict[str, str]:
 def counted_variables(variables: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that change what an image becomes; one that names a file by the file's digest."""
     return {name: _value(value) for name, value in variables.items() if name not in PLACE}
+
+
+def from_here(variables: Mapping[str, str], here: Path) -> dict[str, str]:
+    """Return the variables with paths of files (`./consul`) from this directory on: Packer runs in the template's own."""
+    return {name: str(here / value) if os.sep in value and _is_file(here / value) else value for name, value in variables.items()}
 
 
 def revision(directory: Path, environment: Mapping[str, str], *, allow_dirty: bool) -> str:
@@ -74,16 +80,24 @@ def revision(directory: Path, environment: Mapping[str, str], *, allow_dirty: bo
 def _value(value: str) -> str:
     path = Path(value)
     try:
-        return f"file {hashlib.sha256(path.read_bytes()).hexdigest()}" if value and path.is_file() else value
+        return f"file {hashlib.sha256(path.read_bytes()).hexdigest()}" if value and _is_file(path) else value
     except OSError:
         return value
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a long text, or one with a NUL, is no path
+        return False
 
 
 def _files(place: Path) -> Iterator[Path]:
     if place.is_file():
         yield place
     for path in sorted(place.rglob("*")):
-        if path.is_file() and not _NOT_IN_IT.intersection(path.relative_to(place).parts):
+        parts = path.relative_to(place).parts
+        if path.is_file() and parts[0] != _TESTS and not _NOT_IN_IT.intersection(parts):
             yield path
 
 

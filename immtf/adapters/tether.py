@@ -11,7 +11,8 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
@@ -24,45 +25,71 @@ if TYPE_CHECKING:
 VARIABLE = "IMMTF_TETHER"
 LOOK_S = 1.0
 AGAIN_S = 120.0
+TRIES, TRY_S = 20, 0.05
 
 
 @contextmanager
-def held(path: Path) -> Iterator[Path]:
-    """Hold the tether while the body runs; its file is gone afterwards. Raises `ImmtfError` where it can't be had."""
+def held(path: Path, says: str = "") -> Iterator[Path]:
+    """Hold the tether while the body runs; its file, which `says` this, is gone afterwards. Raises `ImmtfError` where it can't be had."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = _locked(path)
+        os.ftruncate(descriptor, os.pwrite(descriptor, says.encode(errors="surrogateescape"), 0))
     except OSError as error:
         raise ImmtfError(f"the file that tells that this run lives can't be made: {error.strerror}", where=str(path)) from error
     try:
-        _lock(descriptor, path)
-        try:
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _locked(path: Path) -> int:
+    """Return a descriptor with the lock on the file that has this path. One who only looks has it for a moment, or removes a dead one's."""
+    for _ in range(TRIES):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if _free(descriptor, fcntl.LOCK_EX):
+            with suppress(FileNotFoundError):
+                if path.stat().st_ino == os.fstat(descriptor).st_ino:
+                    return descriptor
+        os.close(descriptor)
+        time.sleep(TRY_S)
+    raise ImmtfError("another test works in this environment", where=str(path), next="wait until it has ended")
+
+
+def _free(descriptor: int, kind: int) -> bool:
+    """Lock it, if nobody else has."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def is_held(path: Path) -> bool:
+    """Return whether the run that a tether belongs to lives, or may live: a file that can't be looked at is not taken for a dead one's."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    try:
+        return not _free(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, path: Path) -> None:
+@contextmanager
+def of_the_dead(path: Path) -> Iterator[bool]:
+    """Give whether the run that a tether's file is left of is dead for certain; if so, nobody can hold it while the body runs."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise ImmtfError("another test works in this environment", where=str(path), next="wait until it has ended") from None
-
-
-def is_held(path: Path) -> bool:
-    """Return whether the run that a tether belongs to lives."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
-        return False
+        yield False
+        return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
+        yield _free(descriptor, fcntl.LOCK_EX)
     finally:
         os.close(descriptor)
 
@@ -78,7 +105,7 @@ def tethered(
     if path is None:
         yield
         return
-    if not is_held(path):
+    if not (os.access(path, os.R_OK) and is_held(path)):
         raise ImmtfError(
             "the run that this one works for can't be seen from here",
             where=str(path),

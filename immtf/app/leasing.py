@@ -11,13 +11,14 @@ import platform
 import pwd
 import secrets
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from immtf.adapters.lease.backend import read_backend
 from immtf.adapters.lease.s3 import S3Lease, awake_and_asleep
 from immtf.adapters.lease.store import NO_CONDITIONS, s3_store
 from immtf.adapters.lease.taking import Taker
-from immtf.errors import CloudFailed, ImmtfError
+from immtf.errors import CloudFailed, ImmtfError, UsageError
 from immtf.model.events import Noted
 from immtf.model.lease import Holder, LeaseRecord
 from immtf.plan.lease import DEFAULT_TTL_S
@@ -26,13 +27,13 @@ from immtf.run.gates import check_cancel
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from immtf.adapters.lease.backend import S3Place
     from immtf.adapters.lease.local import LocalLease
     from immtf.adapters.lease.store import S3Store
     from immtf.app.session import Session
 
+MOUNTS = Path("/proc/self/mountinfo")
 PARTS = 12  # of a time-to-live: the time a single call to the store may wait
 SHORTEST_WAIT_S = 1.0
 
@@ -87,11 +88,13 @@ def take_remote(session: Session, root: Path, holder: Holder, ttl_s: float) -> S
     """Take the lease beside the state of an initialised root module, and have it renewed from now on.
 
     None where the state is no object in S3: then the lease on this machine is all there is, which is told where the state isn't here.
-    Raises `LeaseHeld`, `Interrupted`, or `CloudFailed`.
+    Raises `LeaseHeld`, `Interrupted`, or `CloudFailed`; `UsageError` where the state would be gone with the container.
     """
     backend = read_backend(root, session.target.process)
     if backend.s3 is None:
-        if backend.kind != "local":
+        if backend.kind == "local":
+            _refuse_lost(session, root)
+        else:
             session.tell(Noted("warning", _only_here(f"the state is in a {backend.kind} backend")))
         return None
     store = store_for(session, backend.s3, backend.s3.lease, ttl_s)
@@ -107,6 +110,20 @@ def take_remote(session: Session, root: Path, holder: Holder, ttl_s: float) -> S
     lease = S3Lease(store, taken, tell=session.tell)
     lease.start()
     return lease
+
+
+def _refuse_lost(session: Session, root: Path) -> None:
+    """Refuse a state that is a file in immtf's container and in no mount of it: it would be gone with the container."""
+    if session.target.is_test or session.target.process.get("IMMTF_INSIDE") != "container":
+        return
+    mounts = {line.split()[4].replace("\\040", " ") for line in MOUNTS.read_text().splitlines()}
+    place = root.resolve()
+    if not any(str(part) in mounts for part in (place, *place.parents) if part != Path("/")):
+        raise UsageError(
+            "Terraform's state would be a file in this container, and gone with it",
+            where=str(root),
+            next="configure a backend, e.g. S3, or mount the block from outside: see `immtf docker-args`",
+        )
 
 
 def store_for(session: Session, place: S3Place, key: str, ttl_s: float) -> S3Store:

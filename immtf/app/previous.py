@@ -84,7 +84,7 @@ class PreviousContainer:
             mounts=(home,),
             read_only=tuple(sorted(set(files.values()))),
             host_network=lab,
-            labels={RUN: session.run_id, HOME: identity(target.home), TETHER: str(tether_file)},
+            labels={RUN: session.run_id, HOME: identity(target.home), TETHER: os.path.relpath(tether_file, home)},
             stop_timeout_s=int(self.limits.orderly_s),
         )
 
@@ -121,12 +121,15 @@ def sweep(
     monotonic: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Remove the containers of this home's runs that are dead. One that still runs is asked to end first, and given `limit_s` seconds."""
+    """Remove the containers of this home's runs that are dead. One that still runs is asked to end first, and given `limit_s` seconds.
+
+    The tether is looked for in the home as it is mounted here: its run may see the same home at another path.
+    """
     if not home.is_dir():
         return
     mine = identity(home)
     for left in containers.left(TETHER):
-        if left.labels.get(HOME) == mine and not tether.is_held(Path(left.labels[TETHER])):
+        if left.labels.get(HOME) == mine and not tether.is_held(home / left.labels[TETHER]):
             _end(containers, left, monotonic() + limit_s, monotonic, sleep)
             tell(f"removed a container of run {left.labels.get(RUN, '?')}, which was killed")
 

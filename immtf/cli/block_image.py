@@ -28,7 +28,7 @@ def block_image(block: Path, tag: str | None, base: str, *, force: bool, only_pr
     from immtf.adapters.docker.block_image import build, needed_by, pack, refuse_other
     from immtf.adapters.docker.connection import connect
     from immtf.adapters.docker.engine import DockerEngine
-    from immtf.plan.block_image import default_tag, make_recipe
+    from immtf.plan.block_image import IGNORED, default_tag, make_recipe
     from immtf.plan.config import load_block
     from immtf.plan.previous import is_reference
 
@@ -39,6 +39,7 @@ def block_image(block: Path, tag: str | None, base: str, *, force: bool, only_pr
         raise UsageError(f"{name!r} can't be the tag of an image", where="--tag", next=f"for example --tag {default_tag(loaded)}")
     if only_print:
         click.echo(f"# in {recipe.tree}: docker build --file - --tag {name} .")
+        click.echo(f"# first into {recipe.tree / '.dockerignore'}, one a line, or states and keys are in the image: {IGNORED}")
         click.echo(recipe.dockerfile(), nl=False)
         return
     client = connect(os.environ)

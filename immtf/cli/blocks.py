@@ -67,6 +67,7 @@ def rollback(**arguments: Any) -> int:
 def destroy(confirmed: str | None, **arguments: Any) -> int:
     """Delete a block's environment, the data on its volumes too. Outside of tests the block's name has to be typed."""
     from immtf.app import lifecycle as use
+    from immtf.cli.orphans import settled
     from immtf.cli.sessions import confirmer, run
 
     options = Options(**arguments)
@@ -75,7 +76,10 @@ def destroy(confirmed: str | None, **arguments: Any) -> int:
         name = None if session.target.is_test or confirmed == session.block.name else session.block.name
         return use.destroy(session, (lambda _question: None) if confirmed == session.block.name else confirmer(options, name=name))
 
-    return run("destroy", options, body)
+    code = run("destroy", options, body)
+    if code == 0 and options.environment and not options.lab:
+        settled(options.home, options.environment)
+    return code
 
 
 @click.command()

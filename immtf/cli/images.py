@@ -66,12 +66,12 @@ image.add_command(block_image)
 @on_images()
 def build(directory: Path, version: str | None, variables: tuple[str, ...], limit: float, allow_dirty: bool, **arguments: Any) -> int:
     """Build the image of a Packer template's DIRECTORY, unless the same one is there already."""
-    from immtf.adapters.templates import counted_variables, revision, template_files
+    from immtf.adapters.templates import counted_variables, from_here, revision, template_files
     from immtf.app.imaging import build as use
     from immtf.model.imaging import Recipe
     from immtf.plan.building import template_digest
 
-    given = pairs(variables)
+    given = from_here(pairs(variables), Path.cwd())
     family = arguments["family"] = arguments["family"] or directory.resolve().name
     digest = template_digest(template_files(directory), counted_variables(given))
     commit = revision(directory, os.environ, allow_dirty=allow_dirty)

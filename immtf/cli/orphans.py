@@ -42,8 +42,8 @@ def environment_of_a_test(target: Target, block: Path) -> Iterator[None]:
     """Tell which environments dead tests left, then let others know that the test of this environment lives, while the body runs."""
     from immtf.adapters import tether
 
-    tell_left(target.home, block)
-    with tether.held((target.directory or target.home) / LOCK):
+    tell_left(target.home)
+    with tether.held((target.directory or target.home) / LOCK, says=str(block.resolve())):
         yield
 
 
@@ -53,15 +53,16 @@ def sweep_labs(home: Path) -> None:
     from immtf.lab import client
 
     for lock in sorted((home / "labs").glob(f"t-*/{LOCK}")):
-        if tether.is_held(lock):
-            continue
-        try:
-            sweep_containers(home, lock.parent)
-            was_up = client.down(lock.parent)
-        except ImmtfError as error:
-            click.echo(f"immtf: lab {lock.parent.name} of a test that was killed is left: {error}", err=True)
-            continue
-        lock.unlink(missing_ok=True)
+        with tether.of_the_dead(lock) as dead:  # held meanwhile: a test that begins this very moment doesn't lose its lab
+            if not dead:
+                continue
+            try:
+                sweep_containers(home, lock.parent)
+                was_up = client.down(lock.parent)
+                lock.unlink(missing_ok=True)
+            except (ImmtfError, OSError) as error:
+                click.echo(f"immtf: lab {lock.parent.name} of a test that was killed is left: {error}", err=True)
+                continue
         if was_up:
             click.echo(f"took down lab {lock.parent.name} of a test that was killed; its logs: {lock.parent / 'logs'}", err=True)
 
@@ -82,12 +83,25 @@ def sweep_containers(home: Path, lab: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def tell_left(home: Path, block: Path) -> None:
-    """Tell of environments on AWS that tests left that were killed, each with the command that destroys it."""
+def tell_left(home: Path) -> None:
+    """Tell of environments on AWS that tests left that were killed, each with the command that destroys it.
+
+    That names the block that the test was of, which its lock says; one that says nothing yet is just being taken.
+    """
     from immtf.adapters import tether
 
     with suppress(OSError):
         for lock in sorted((home / "environments").glob(f"t-*/{LOCK}")):
-            if not tether.is_held(lock):
-                command = shlex.join(["immtf", "destroy", str(block), "--environment", lock.parent.name, "--yes", f"--home={home}"])
+            if not tether.is_held(lock) and (of := lock.read_text(errors="surrogateescape")):
+                command = shlex.join(["immtf", "destroy", of, "--environment", lock.parent.name, "--yes", f"--home={home}"])
                 click.echo(f"environment {lock.parent.name} was left by a test that was killed: `{command}`", err=True)
+
+
+def settled(home: Path, environment: str) -> None:
+    """Take it that what a killed test left of an environment was destroyed: it is told no more."""
+    from immtf.adapters import tether
+
+    lock = home / "environments" / environment / LOCK
+    with tether.of_the_dead(lock) as dead:
+        if dead:
+            lock.unlink(missing_ok=True)

@@ -94,7 +94,7 @@ def container_source(containers: Containers, image: ContainerImage, block: Block
     if not image.directory:
         raise UsageError("this image holds no block", where=name, next="make a block's own image with `immtf image block DIR`")
     place = PurePosixPath(image.directory)
-    if not place.is_absolute() or not place.is_relative_to(image.root):
+    if not place.is_absolute() or not place.is_relative_to(image.root) or ".." in place.parts:
         what = f"this image says that its block is at {place}, in {image.root}"
         raise UsageError(what, where=name, next="its paths must be absolute, one in the other")
     containers.read(image, image.root, into)
@@ -108,6 +108,8 @@ def container_source(containers: Containers, image: ContainerImage, block: Block
 
 def _check_out(revision: str, block: Path, directory: Path) -> Path:
     """Put the block as it was at a revision, with everything in its repository, into a directory; return the block's place there."""
+    if revision.startswith("-"):  # git would take it for an option
+        raise UsageError(f"{revision!r} is no revision", where="--from", next="name a revision: --from git:v1.0.0")
     place = (block if block.is_dir() else block.parent).resolve()
     top = Path(_git(place, "rev-parse", "--show-toplevel").strip())
     archive = directory / "tree.tar"

@@ -35,6 +35,7 @@ DOCKER = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONFIG
 DOWN_LIMIT_S = 60.0
 DOWN_ANSWER_LIMIT_S = 5.0
 DOCKER_START_LIMIT_S = 180.0
+DOCKER_DOWN_LIMIT_S = 300.0
 NEEDED = ("moto", "werkzeug", "flask", "flask_cors")
 
 
@@ -94,7 +95,7 @@ def down(directory: Path) -> bool:
             return bool(_clear(place, keep_logs=True))
         _end(lab)
         try:
-            with held(place.controller_lock, DOWN_LIMIT_S, time.monotonic, time.sleep):
+            with held(place.controller_lock, DOCKER_DOWN_LIMIT_S if lab.runtime == "docker" else DOWN_LIMIT_S, time.monotonic, time.sleep):
                 pass
         except TimeoutError:
             raise LabFailed(f"the controller (pid {lab.pid}) does not end", where=str(place.log), next=f"kill -9 {lab.pid}") from None

@@ -11,7 +11,8 @@ class Verdict:
 
     `final` says that waiting can't mend it: a mark that names another volume will not name this one in a minute. `patience_s` is for
     a state that is on its way and slow: it may last so many seconds, and a gate's own limit counts from its end. `next` is what a
-    person does about it, where that is more than the reason says.
+    person does about it, where that is more than the reason says. `unknown` tells a no that nobody gave: what was to be judged could not
+    be asked, or not for a reason of its own.
     """
 
     held: bool
@@ -19,6 +20,7 @@ class Verdict:
     final: bool = False
     patience_s: float = 0.0
     next: str = ""
+    unknown: bool = False
 
 
 def first_failure(verdicts: list[Verdict], *, otherwise: str) -> Verdict:

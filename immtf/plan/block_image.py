@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from immtf.model.block import Block
 
 PLACE = PurePosixPath("/block")
-_LEFT_OUT = re.compile(r"\.terraform|\.git|\.immtf|__pycache__|crash(\..*)?\.log|.*\.tfstate(\..*)?|\.terraform\.tfstate\.lock\.info")
+_LEFT_OUT = re.compile(
+    r"\.terraform|\.git|\.immtf|__pycache__|crash(\..*)?\.log|.*\.tfstate(\..*)?|\.terraform\.tfstate\.lock\.info"
+    r"|(.*\.)?tfplan|\.terraformrc|terraform\.rc|\.aws|\.ssh|\.netrc|\.env"
+)
+IGNORED = "**/.terraform **/.git **/.immtf **/*.tfstate* **/*tfplan **/.terraformrc **/.aws **/.ssh **/.netrc **/.env"
+"""What Docker itself has to be told to leave out, in a `.dockerignore`, where a person builds."""
+
 _UNTAGGED = re.compile(r"[^A-Za-z0-9_.-]")
 
 
@@ -81,7 +87,7 @@ def default_tag(block: Block) -> str:
 
 
 def comes_along(name: str) -> bool:
-    """Return whether a file or directory of this name belongs to a block; what Terraform and git keep beside it doesn't."""
+    """Return whether a file or directory of this name belongs to a block; what Terraform and git keep beside it, and keys, doesn't."""
     return not _LEFT_OUT.fullmatch(name)
 
 

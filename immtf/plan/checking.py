@@ -1,8 +1,8 @@
 """A user's own tests of a node: what they are told, and what a run of them comes to.
 
-Held is only what was seen to hold: pytest ended with 0, at least one test passed, none failed and none broke. What no wait
-mends (no tests, a file that is none, a tool that isn't there) is final. Everything else is asked again: a node that just came up
-may fail a test now and pass it in a minute.
+Held is only what was seen to hold: pytest ended with 0, at least one test passed, none failed and none broke. Where no test failed either,
+nothing is known of the node. What no wait mends (no tests, a file that is none, a tool that isn't there) is final. Everything else is
+asked again: a node that just came up may fail a test now and pass it in a minute.
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ def judge_run(ran: Ran) -> Verdict:
     failed = _failed(results)
     if ran.late:
         where = f"; {_short(ran.under_way)} was under way" if ran.under_way else ""
-        return _denied(f"not ended within {ran.limit_s:g} s{where}" + (f"; {failed}" if failed else ""))
+        return _denied(f"not ended within {ran.limit_s:g} s{where}" + (f"; {failed}" if failed else ""), unknown=not failed)
     if broken := [result for result in results if result.outcome == "broken"]:
         what = "; ".join(f"{_short(result.name)} can't be read: {_short(result.why)}" for result in broken[:SHOWN])
         return _denied(what, final=True, mend="mend that file")
     if failed:
-        return _denied(failed)
+        return _denied(failed, unknown=False)
     if ran.exit_code == NO_TESTS or (ran.exit_code == 0 and ran.results == ()):
         return _denied("there is not one test", final=True, mend="write some, in `test_*.py`")
     if ran.exit_code != 0 or ran.results is None:
@@ -121,5 +121,5 @@ def _short(text: str) -> str:
     return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + _CUT
 
 
-def _denied(reason: str, *, final: bool = False, mend: str = "") -> Verdict:
-    return Verdict(held=False, reason=reason, final=final, next=mend)
+def _denied(reason: str, *, final: bool = False, mend: str = "", unknown: bool = True) -> Verdict:
+    return Verdict(held=False, reason=reason, final=final, next=mend, unknown=unknown)

@@ -4,7 +4,8 @@ Kept are: what runs or could be started (an instance, running or stopped; a laun
 person names), what is promoted and among the newest versions (at least two: the newest and the one before), and the promoted version
 that an image in use could be rolled back to: the one before it, and the one before it with the same format of data. What can't be
 ordered by version, or has no readable date, is kept: what isn't known is never taken for old. An image that never came to its
-promotion goes when it is older than `candidate_days`; until then somebody may be about to verify it.
+promotion goes when it is older than `candidate_days`; until then somebody may be about to verify it. The newest of a family that promotes
+nothing stays: other images are built upon it.
 
 Versions are counted for each architecture by itself.
 """
@@ -51,10 +52,11 @@ class Fate:
 def fates(images: Iterable[Image], uses: Mapping[str, Sequence[str]], rules: KeepRules, now: datetime) -> tuple[Fate, ...]:
     """Return the fate of each image; `uses` says of image ids by what they are used. Newest versions first."""
     known = list(images)
-    needed = _needed(known, uses, rules)
+    needed, grounds = _needed(known, uses, rules), _grounds(known)
     found = []
     for image in known:
         reason = _use(image, uses) or needed.get(image.image_id, "") or _doubt(image) or _hope(image, rules, now)
+        reason = reason or grounds.get(image.image_id, "")
         found.append(Fate(image, kept=True, reason=reason) if reason else Fate(image, kept=False, reason=_why_not(image)))
     return tuple(sorted(found, key=_order))
 
@@ -106,6 +108,18 @@ def _needed(known: Sequence[Image], uses: Mapping[str, Sequence[str]], rules: Ke
         for image_id, reason in (*_newest(group, rules), *_ways_back(group, uses)):
             found.setdefault(image_id, reason)
     return found
+
+
+def _grounds(known: Sequence[Image]) -> dict[str, str]:
+    """Return the newest image, by its date as Packer takes it, of each family and architecture that has none promoted."""
+    newest: dict[tuple[str, str], tuple[datetime, str]] = {}
+    for image in known:
+        built = built_at(image)
+        if image.state == "available" and built:
+            kind = (image.family, image.architecture)
+            newest[kind] = max(newest.get(kind, (built, "")), (built, image.image_id))
+    promoted = {(image.family, image.architecture) for image in known if _promoted_version(image)}
+    return {found[1]: "the newest of a family that promotes nothing" for kind, found in newest.items() if kind not in promoted}
 
 
 def _newest(group: Sequence[Image], rules: KeepRules) -> Iterator[tuple[str, str]]:

@@ -94,7 +94,7 @@ class Patience:
 
 @dataclass(slots=True)
 class Pressure:
-    """How far a container was pressed to end: `asked` times by SIGTERM, the last time at `since`, or killed.
+    """How far a container was pressed to end: `asked` times by SIGTERM, the last time at `since`, or killed then.
 
     Each request of ours to end is passed on, two at most. Past its limit it is asked without anybody's request. One that was asked
     and doesn't end within its time is asked once more, and then killed.
@@ -113,7 +113,7 @@ class Pressure:
         if self.killed:
             return None
         if due and self.asked > 1:
-            self.killed = True
+            self.killed, self.since = True, running_s
             return "SIGKILL"
         if due or min(requests, 2) > self.asked or (self.late and not self.asked):
             self.asked, self.since = self.asked + 1, running_s

@@ -20,6 +20,7 @@ CANARY = ".immtf-canary"
 FOREIGN = "these bytes are no filesystem: immtf wrote them to see what an image does with them"
 _DONE = "look-end"
 _MIB = 1 << 20
+_UNREAD = "the volume's bytes could not be read: it has no serial that can be seen (only machines on Nitro tell it)"
 NOTHING = frozenset({hashlib.sha256(bytes(_MIB)).hexdigest(), hashlib.sha256(b"").hexdigest()})
 """The digests of a volume that nothing stands on: a mebibyte of zeros, or (as a directory) no file at all."""
 
@@ -123,7 +124,7 @@ def parse_look(text: str, mount: str) -> Look:
 def judge_absent(look: Look, mount: str) -> Verdict:
     """Judge an instance without its volume: nothing is mounted, and nothing came up on the root disk in its place."""
     if look.facts.problem:
-        return Verdict(held=False, reason=look.facts.problem)
+        return Verdict(held=False, reason=look.facts.problem, unknown=True)
     if _mounted(look, mount):
         return _bad(f"something is mounted at {mount}, and no volume is attached")
     if look.here:
@@ -135,15 +136,15 @@ def judge_blank(look: Look, mount: str, volume_id: str) -> Verdict:
     """Judge a blank volume without a mark: the image says `blank`, and there still is nothing on it."""
     word = look.facts.status(volume_id)
     if look.facts.problem:
-        return Verdict(held=False, reason=look.facts.problem)
+        return Verdict(held=False, reason=look.facts.problem, unknown=True)
     if _mounted(look, mount):
         return _bad(f"a blank volume without a first-boot mark was mounted at {mount}: the image formatted it")
     if look.bytes and look.bytes not in NOTHING:
         return _bad("a blank volume without a first-boot mark was written to: the image formatted it")
+    if not look.bytes:
+        return Verdict(held=False, reason=_UNREAD, unknown=True)
     if word != BLANK:
         return Verdict(held=False, reason=f"the image says {f'`{word}`' if word else 'nothing'} of a blank volume, not `{BLANK}`")
-    if not look.bytes:
-        return Verdict(held=False, reason="the volume's bytes could not be read")
     return Verdict(held=True, reason=f"it says `{BLANK}`, and the volume's first mebibyte is untouched")
 
 
@@ -151,7 +152,7 @@ def judge_foreign(look: Look, mount: str, volume_id: str, written: str) -> Verdi
     """Judge a volume with bytes that are no filesystem: not mounted, not called blank, not changed. `written` is their digest."""
     word = look.facts.status(volume_id)
     if look.facts.problem or not look.bytes:
-        return Verdict(held=False, reason=look.facts.problem or "the volume's bytes could not be read")
+        return Verdict(held=False, reason=look.facts.problem or _UNREAD, unknown=True)
     if _mounted(look, mount):
         return _bad(f"a volume with foreign bytes was mounted at {mount}: the image formatted it")
     if look.bytes != written:
@@ -164,11 +165,12 @@ def judge_foreign(look: Look, mount: str, volume_id: str, written: str) -> Verdi
 def judge_mounted(look: Look, mount: str, volume_id: str) -> Verdict:
     """Judge that this very volume is mounted at its place."""
     if look.facts.problem:
-        return Verdict(held=False, reason=look.facts.problem)
+        return Verdict(held=False, reason=look.facts.problem, unknown=True)
     found, serial = look.facts.mount(mount), volume_id.replace("-", "")
     if found is None or not found.mounted:
         word = look.facts.status(volume_id)
-        return Verdict(held=False, reason=f"nothing is mounted at {mount}{f'; the image says `{word}`' if word else ''}")
+        said = f"; the image says `{word}`" if word else ", and the image says nothing, as if it were: is this the right mount point?"
+        return Verdict(held=False, reason=f"nothing is mounted at {mount}{said}", unknown=not word)
     if found.serial and found.serial != serial:
         return _bad(f"at {mount} is {found.serial}, not {serial}")
     return Verdict(held=True, reason=f"{volume_id} is mounted at {mount}")

@@ -47,7 +47,7 @@ class Summary:
                 self.about = f"environment {event.environment}, cloud {event.cloud}"
             case e.PlanMade():
                 self.image = event.image
-                self.nodes |= {row.node: "not reached" if row.action != "none" else "nothing to do" for row in event.rows}
+                self.nodes |= {row.node: "nothing to do" if row.action in {"none", "skip"} else "not reached" for row in event.rows}
             case e.RunHalted():
                 self.halt = event
             case e.RunFinished():

@@ -37,7 +37,10 @@ class Rehearsed:
     silent_since: float | None = None
 
     def to_its_end(self) -> ContainerEnd:
-        """Follow it until it has ended. Raises `ContainerFailed` where the engine says nothing for a minute, `ImmtfError` what was kept."""
+        """Follow it until it has ended, and return how. Raises what was kept.
+
+        `ContainerFailed`: the engine says nothing for a minute, or the container is still there a minute after it was killed.
+        """
         clock = self.patience.clock
         started = clock.monotonic()
         while True:
@@ -45,7 +48,10 @@ class Rehearsed:
             end = self._look(now)
             if end is not None:
                 break
-            self._press(now - started)
+            if self.silent_since is None:  # else it would not get the signal, and not get it again for long
+                self._press(now - started)
+            if self.pressure.killed and now - started - self.pressure.since >= SILENT_S:
+                raise ContainerFailed("the container does not end, though it was killed", where=self.container_id[:12])
             clock.sleep(LOOK_S)
         if self.failure is not None:
             raise self.failure

@@ -1,7 +1,8 @@
 """A bench for images: instances that are thrown away, asked and waited for, each wait with a limit.
 
 What an image does wrong is a `GateFailed`. What the cloud does wrong (no room, no answer of its API) is its own error and says nothing of
-the image: it is never counted against it.
+the image: it is never counted against it. Where nobody can tell which of the two it was (an instance that never answered: an image that
+hangs, or a place that Systems Manager doesn't reach) it is `Unproven`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from immtf.errors import CloudFailed, GateFailed, GuestFailed, Interrupted
+from immtf.errors import CloudFailed, GateFailed, GuestFailed, Interrupted, Unproven
 from immtf.model.events import StepFinished, StepStarted, StepWaited
 from immtf.model.verdict import Verdict
 from immtf.plan.faults import Fault, fault_of
@@ -100,12 +101,12 @@ class Bench:
         self._volume_until(step, volume_id, "available")
 
     def stopped(self, step: str, instance_id: str) -> None:
-        """Stop an instance, and wait until it is. One that doesn't stop has an image that is not fit."""
+        """Stop an instance, and wait until it is: the cloud ends one that doesn't end by itself."""
         self.cloud.stop(instance_id)
 
         def ask() -> Verdict:
             state = self._instance(instance_id).state
-            return Verdict(held=state == "stopped", reason=f"{instance_id} is {state}")
+            return Verdict(held=state == "stopped", reason=f"{instance_id} is {state}", unknown=True)
 
         self.until(step, f"{instance_id} stops", ask, self.rules.boot_s)
 
@@ -126,9 +127,8 @@ class Bench:
         def ask() -> Verdict:
             found = self.cloud.volumes([volume_id]).get(volume_id)
             tied = found is not None and all(tie.state == "attached" for tie in found.attachments)
-            return Verdict(
-                held=found is not None and found.state == state and tied, reason=f"{volume_id} is {found.state if found else 'away'}"
-            )
+            reason = f"{volume_id} is {found.state if found else 'away'}"
+            return Verdict(held=found is not None and found.state == state and tied, reason=reason, unknown=True)
 
         self.until(step, "", ask, self.rules.mount_s)
 
@@ -139,10 +139,10 @@ class Bench:
         return found
 
     def _answers(self, instance_id: str) -> Verdict:
-        """Ask an instance whether it has booted; one that ends by itself never will."""
+        """Ask an instance whether it has booted; one that ends never will, and its image or the cloud may have ended it."""
         state = self._instance(instance_id).state
         if state != "running":
-            return Verdict(held=False, reason=f"{instance_id} is {state}", final=state in OVER)
+            return Verdict(held=False, reason=f"{instance_id} is {state}", final=state in OVER, unknown=True)
         code, output, _ = self.guest.run(instance_id, ready_script(), timeout_s=SCRIPT_S)
         waits = f", and waits for {' '.join(output.split())}" if output.strip() else ""
         return Verdict(held=code == 0, reason=f"{instance_id} answers" if code == 0 else f"{instance_id} has not booted{waits}")
@@ -152,7 +152,7 @@ class Bench:
         try:
             return ask(), None
         except GuestFailed as error:
-            return Verdict(held=False, reason=f"could not be asked: {error.what}"), None
+            return Verdict(held=False, reason=f"could not be asked: {error.what}", next=error.next, unknown=True), None
         except CloudFailed as error:
             if fault_of(error.code) is Fault.CREDENTIALS:
                 raise
@@ -163,7 +163,8 @@ class Bench:
             return
         if trouble is not None:
             raise trouble
-        raise GateFailed(f"{step}: {verdict.reason} (after {elapsed:.0f} s)", where=self.order.image_id, next=verdict.next)
+        failure = Unproven if verdict.unknown else GateFailed
+        raise failure(f"{step}: {verdict.reason} (after {elapsed:.0f} s)", where=self.order.image_id, next=verdict.next)
 
     def _console(self, instance_id: str) -> str:
         """Return the end of an instance's console, as evidence; that there is none is told too."""

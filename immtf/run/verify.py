@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from immtf.errors import GuestFailed
 from immtf.plan.facts import first_boot_script
 from immtf.plan.trials import (
     canary_script,
@@ -19,6 +20,7 @@ from immtf.plan.trials import (
     judge_foreign,
     judge_mounted,
     judge_returned,
+    ready_script,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +34,10 @@ if TYPE_CHECKING:
 
 
 def verify(bench: Bench, tests: Tests | None, token: str) -> tuple[str, ...]:
-    """Prove an image and return what was tried. Raises `GateFailed` with what the image did wrong; `token` is this run's own word."""
+    """Prove an image and return what was tried. `token` is this run's own word.
+
+    Raises `GateFailed` with what the image did wrong, `Unproven` where that may not be the image's doing.
+    """
     first = bench.boot("boot")
     tried = ["boot"]
     if not bench.rules.mount:
@@ -64,6 +69,8 @@ def _blank_and_foreign(bench: Bench, instance_id: str) -> None:
     step = "foreign bytes"
     bench.carry_out(instance_id, foreign_script(volume_id), "the foreign bytes could not be written")
     written = bench.look(instance_id, volume_id).bytes
+    if not written:
+        raise GuestFailed("the foreign bytes could not be read back", where=instance_id, next="run it again; the image is as it was")
     bench.detached(step, instance_id, volume_id)
     bench.attached(step, instance_id, volume_id)
     bench.until(
@@ -129,9 +136,17 @@ def _mounts(bench: Bench, step: str, instance_id: str, volume_id: str) -> None:
 
 
 def _tests(bench: Bench, instance_id: str, tests: Tests | None) -> tuple[str, ...]:
-    """Run the image's own tests, again and again until they pass or the time is over: services need a moment."""
+    """Run the image's own tests, again and again until they pass or the time is over: services need a moment.
+
+    Each time the instance has to answer first: tests that don't reach it fail too, and say nothing of the image.
+    """
     if tests is None:
         return ()
     ran = tests
-    bench.until("tests", "the image's own tests pass", lambda: ran(bench.instance(instance_id)), bench.rules.checks_s)
+
+    def ask() -> Verdict:
+        bench.carry_out(instance_id, ready_script(), "it doesn't answer any more")
+        return ran(bench.instance(instance_id))
+
+    bench.until("tests", "the image's own tests pass", ask, bench.rules.checks_s)
     return ("tests",)

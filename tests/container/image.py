@@ -23,7 +23,7 @@ SEEN = ("Dockerfile", "README.md", "LICENSE", "pyproject.toml", "requirements-bu
 NAME = "immtf-test"
 LABEL = "immtf.test=image"
 BUILD_LIMIT_S = 1500.0
-ENGINE_LIMIT_S = 30.0
+ENGINE_LIMIT_S = 120.0
 
 
 def immtf_image(target: str = "immtf") -> str:
@@ -73,7 +73,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _build(tag: str, target: str) -> None:
-    _docker("image", "prune", "--force", "--all", "--filter", f"label={LABEL}", "--filter", "until=24h")
+    _docker("image", "prune", "--force", "--all", "--filter", f"label={LABEL}", "--filter", "until=24h", limit_s=BUILD_LIMIT_S)
     words = ("build", "--label", LABEL, "--target", target, "--tag", tag, str(ROOT))
     done = _docker(*words, limit_s=BUILD_LIMIT_S)
     if done.returncode != 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ pytestmark = pytest.mark.docker
 
 SIZE_LIMIT = 750e6  # bytes on disk: half of it Terraform and the provider; see docs/container.md
 HELP_LIMIT_S = 1.0
+TIMES = re.compile(r"(\d+)m([\d.]+)s")
+TOLD_LIMIT_S = 180.0  # what is wrong is told, and not waited out, also where the machine is busy
 SHELL = ("--entrypoint", "sh")
 KEYS = ("--env", "AWS_ACCESS_KEY_ID=AKIAWRONG", "--env", "AWS_SECRET_ACCESS_KEY=wrong", "--env", "AWS_REGION=eu-west-1")
 BLOCK = "/block/blocks/consul"
@@ -42,12 +45,15 @@ def test_what_the_image_says_of_itself(image: str) -> None:
 
 
 def test_help_in_under_a_second(image: str) -> None:
-    """A machine that is busy with other tests is slow now and then: the quickest of a few counts."""
+    """The quickest of a few counts; on a machine that is busy with other tests it is the processor's time that does."""
     run(image, "--help")
     ended = [run(image, "--help", options=NO_NETWORK) for _ in range(5)]
     assert [item.code for item in ended] == [0] * 5
     bare = min(run(image, "-c", "true", options=(*NO_NETWORK, *SHELL)).seconds for _ in range(5))  # what the engine itself takes
-    assert min(item.seconds for item in ended) < HELP_LIMIT_S + max(0.0, bare - 0.5)
+    if (quickest := min(item.seconds for item in ended)) >= HELP_LIMIT_S + max(0.0, bare - 0.5):
+        told = [run(image, "-c", "immtf --help >/dev/null && times", options=(*NO_NETWORK, *SHELL)).stdout for _ in range(3)]
+        spent = [sum(60 * int(minutes) + float(rest) for minutes, rest in TIMES.findall(text.splitlines()[-1])) for text in told]
+        assert 0 < min(spent) < HELP_LIMIT_S, f"{quickest} s, of which the processor's {spent}"
 
 
 def test_the_version_and_no_command(image: str) -> None:
@@ -83,7 +89,7 @@ def test_terraform_init_of_the_example_without_a_network(image: str, tmp_path: P
     start = time.monotonic()
     ended = run(image, "init", "-backend=false", "-input=false", "-no-color", options=mounted)
     assert (ended.code, "hashicorp/random" in ended.stderr) == (1, True)
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < TOLD_LIMIT_S
 
 
 def test_any_user_will_do(image: str, tmp_path: Path) -> None:
@@ -109,7 +115,7 @@ def test_wrong_credentials_are_told(image: str, tmp_path: Path) -> None:
     told = " ".join(ended.stderr.split())
     assert "AWS was not able to validate the provided access credentials" in told
     assert "renew the credentials" in told
-    assert ended.seconds < 90
+    assert ended.seconds < TOLD_LIMIT_S
 
 
 def test_no_credentials_and_no_region_are_told(image: str, tmp_path: Path) -> None:
@@ -118,7 +124,7 @@ def test_no_credentials_and_no_region_are_told(image: str, tmp_path: Path) -> No
     assert "set AWS_REGION" in run(image, "plan", options=mounted).stderr
     ended = run(image, "plan", options=(*mounted, "--env", "AWS_REGION=eu-west-1"))
     assert (ended.code, "credentials" in ended.stderr) == (1, True)
-    assert ended.seconds < 90
+    assert ended.seconds < TOLD_LIMIT_S
 
 
 def test_docker_args_from_inside(image: str) -> None:

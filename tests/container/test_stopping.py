@@ -11,7 +11,7 @@ from tests.container.running import NO_NETWORK, started, terraform_tree
 if TYPE_CHECKING:
     from pathlib import Path
 
-PATIENCE_S = 240
+PATIENCE_S = 600
 
 
 @pytest.mark.docker
@@ -21,7 +21,7 @@ def test_a_stop_in_the_middle_of_a_test_upgrade(lab_image: str, tmp_path: Path) 
     top = terraform_tree(tmp_path)
     options = (*NO_NETWORK, "--user", "4711", "--volume", f"{top}:/block:ro", "--workdir", "/block/blocks/consul")
     with started(lab_image, "test-upgrade", "--lab", "--yes", "--output", "lines", options=options) as container:
-        container.until("aws_instance.this: Creating...")
+        container.until("aws_instance.this: Creating...", PATIENCE_S)
         code = container.stop(PATIENCE_S)
         told = container.told()
     assert code == 21, told

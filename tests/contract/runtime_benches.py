@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from immtf.lab.docker.runtime import DockerRuntime
 
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 DATA = "/var/lib/data"
 MOUNTS = [{"device": "/dev/xvdf", "path": DATA}]
 BEAT = {"name": "beat", "after": [DATA], "command": ["sh", "-c", 'while :; do date >> "{root}/var/lib/data/beat"; sleep 0.05; done']}

@@ -55,7 +55,8 @@ def test_only_printed_it_needs_no_engine(tmp_path: Path) -> None:
     make_tiny(tmp_path / "tiny")
     env = environment(tmp_path, DOCKER_HOST="unix:///nowhere")
     done = immtf_program("image", "block", "tiny", "--print", cwd=tmp_path, env=env)
-    assert done.stdout.splitlines()[1:4] == ["FROM immtf:latest", 'COPY [".", "/block"]', 'ENV IMMTF_BLOCK="/block"']
+    assert done.stdout.splitlines()[2:5] == ["FROM immtf:latest", 'COPY [".", "/block"]', 'ENV IMMTF_BLOCK="/block"']
+    assert "**/*.tfstate*" in done.stdout.splitlines()[1], "Docker itself would take states along"
     lost = immtf_program("image", "block", "tiny", cwd=tmp_path, env=env)
     assert (lost.returncode, "no container engine answers" in lost.stderr) == (1, True)
     wrong = immtf_program("image", "block", "tiny", "--tag", "No Tag", cwd=tmp_path, env=env)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 IMAGE = "debian:bookworm-slim"
 LABEL = "immtf.test.engine"
-LIMIT_S = 60.0
+LIMIT_S = 180.0
 SAYS = "echo one; echo two >&2; printf end; exit 20"
 WAITS = "trap 'echo bye; exit 21' TERM; echo ready; while :; do sleep 0.1; done"
 HANGS = "trap '' TERM; echo ready; while :; do sleep 0.1; done"

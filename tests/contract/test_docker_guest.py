@@ -93,7 +93,7 @@ def runtime(docker_lab: tuple[Path, DockerRuntime], tmp_path: Path) -> Iterator[
 
 
 def log_in(key: Path, address: str, command: str) -> subprocess.CompletedProcess[str]:
-    options = ["BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "IdentitiesOnly=yes", "ConnectTimeout=10"]
+    options = ["BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "IdentitiesOnly=yes", "ConnectTimeout=60"]
     words = ["ssh", "-F", "none", "-i", str(key), *(word for option in options for word in ("-o", option)), f"admin@{address}", command]
     return subprocess.run(words, capture_output=True, text=True, timeout=LIMIT_S, check=False)
 
@@ -194,7 +194,7 @@ def test_what_is_no_whole_filesystem_of_ours_is_told_by_its_word_and_never_forma
 
 
 def test_a_check_that_takes_its_time_is_told_and_services_wait_for_it(runtime: DockerRuntime, tmp_path: Path) -> None:
-    mount = {"device": "/dev/xvdf", "path": DATA, "check_s": 4}
+    mount = {"device": "/dev/xvdf", "path": DATA, "check_s": 12}
     runtime.register_image("ami-slow", str(make_tree(tmp_path / "tree", mounts=[mount], services=[SERVE])))
     guest = Guest(runtime, 5, "ami-slow")
     guest.attached("vol-0e1", "mkfs.ext4 -q $d")
@@ -203,5 +203,5 @@ def test_a_check_that_takes_its_time_is_told_and_services_wait_for_it(runtime: D
     guest.serves()
     assert guest.facts().statuses == {}
     guest.sh("systemctl kill -s KILL web")
-    eventually(lambda: guest.sh("systemctl show -P NRestarts web") == "1")
+    eventually(lambda: int(guest.sh("systemctl show -P NRestarts web")) >= 1)
     guest.serves()

@@ -91,7 +91,8 @@ def test_a_lab_goes_in_order_and_is_not_taken_for_another_kind(folder: Path, lef
     with pytest.raises(LabFailed, match="runs with runtime docker, not with process"):
         client.up(folder, path=[])
     assert client.down(folder)
-    assert (left.things(), loops(run), guards(run)) == ([], [], [])
+    assert left.things() == []
+    eventually(lambda: (loops(run), guards(run)) == ([], []))  # the kernel lets a device go when its last user has
     assert not client.down(folder)
 
 
@@ -108,5 +109,5 @@ def test_a_killed_controller_leaves_nothing_and_with_its_guard_killed_the_next_l
     eventually(lambda: client.find(folder) is None)
     assert left.things()
     assert "1 instances of Docker" in client.up(folder, path=[], runtime="docker").cleared
-    assert loops(run) == []
+    eventually(lambda: loops(run) == [])
     assert left.run() != run

@@ -29,7 +29,7 @@ BLOCK = REPOSITORY / "terraform/blocks/consul"
 GOOD_IMAGE = BLOCK / "lab/images/consul/1.1.0"
 RUN_LIMIT_S = 1500.0
 SHORT_LIMIT_S = 120.0
-GONE_LIMIT_S = 30.0
+GONE_LIMIT_S = 120.0
 
 
 class Rehearsal:
@@ -94,7 +94,7 @@ class Rehearsal:
         self._children.append(child)
         return child
 
-    def image(self, verb: str, *arguments: str, limit_s: float = 600.0) -> Ended:
+    def image(self, verb: str, *arguments: str, limit_s: float = RUN_LIMIT_S) -> Ended:
         """Run `image VERB` for the block's family to its end."""
         return self.begin_image(verb, *arguments).ended(limit_s)
 

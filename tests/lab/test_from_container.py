@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 
-from immtf.model.container import HOME, TETHER
+from immtf.model.container import HOME
 from tests.container.image import engine_problem, immtf_image
 from tests.lab.child import environment
 from tests.lab.rehearsal import REPOSITORY
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.lab.rehearsal import Rehearsal
 
-LIMIT_S = 240.0
+LIMIT_S = 900.0
 IN_CONTAINER = "in the container: "
 
 
@@ -32,11 +33,12 @@ class Images:
 
     def __init__(self, rehearsal: Rehearsal) -> None:
         self.rehearsal = rehearsal
+        self.name = f"immtf-test-previous-{uuid.uuid4().hex[:12]}"  # what a killed run left is never met
         self.made: list[str] = []
 
     def build(self, version: str) -> str:
         """Make the image of the block as it is in the rehearsal's copy; the tag is of this rehearsal alone."""
-        tag = f"immtf-test-previous-{self.rehearsal.directory.name.lower()}:{version}"
+        tag = f"{self.name}:{version}"
         argv = [sys.executable, "-m", "immtf", "image", "block", str(self.rehearsal.block), "--base", immtf_image(), "--tag", tag]
         subprocess.run(argv, env=environment(REPOSITORY), check=True, timeout=LIMIT_S, capture_output=True)
         self.made.append(tag)
@@ -51,9 +53,8 @@ def images(rehearsal: Rehearsal) -> Iterator[Images]:
     try:
         yield found
     finally:
-        for left in docker("ps", "--all", "--quiet", "--filter", f"label={TETHER}").split():
-            if str(rehearsal.home) in docker("inspect", "--format", f'{{{{index .Config.Labels "{TETHER}"}}}}', left):
-                docker("rm", "--force", left)
+        for left in containers(rehearsal) if rehearsal.home.exists() else ():
+            docker("rm", "--force", left)
         for tag in found.made:
             docker("rmi", "--force", tag)
 

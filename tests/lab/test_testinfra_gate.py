@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 GATES = "      - mounted\n      - consul\n"
 TESTED = """\
-      - testinfra: { tests: tests, deadline: 30s, timeout: 60s }
-      - mounted: { deadline: 30s }
-      - consul: { deadline: 30s }
+      - testinfra: { tests: tests, deadline: 120s, timeout: 100s }
+      - mounted: { deadline: 120s }
+      - consul: { deadline: 120s }
 """
 
 
-@pytest.mark.lab(minutes=4)
+@pytest.mark.lab(minutes=5.5)
 def test_an_image_that_fails_the_tests_halts_at_the_first_node(rehearsal: Rehearsal) -> None:
     """The tests are the block's own example."""
     rehearsal.copy_block()

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,13 +31,14 @@ if TYPE_CHECKING:
 PACKER = REPOSITORY / "packer"
 DOCKER = ("--lab-runtime", "docker")
 TESTS = ("--tests", str(PACKER / "consul/tests"), "--user-data", str(PACKER / "consul/tests/user-data.yaml"))
-LIMIT_S = 300.0
+LIMIT_S = 900.0
 
 
 @pytest.fixture
 def containers(rehearsal: Rehearsal) -> Iterator[str]:
-    """A name for this rehearsal's block images and container; nothing of either is left."""
-    name = f"immtf-test-road-{rehearsal.directory.name.lower()}"
+    """A name for this rehearsal's block images and container, which what a killed run left doesn't have; nothing of either is left."""
+    del rehearsal  # whose lab goes after what is removed here
+    name = f"immtf-test-road-{uuid.uuid4().hex[:12]}"
     yield name
     docker("rm", "--force", name)
     docker("rmi", "--force", *(f"{name}:{version}" for version in ("1.0.0", "1.1.0")))

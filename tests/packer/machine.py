@@ -18,7 +18,7 @@ LOOPS_MAY_BE_MADE = [
     *("--device", "/dev/loop-control", "--device-cgroup-rule", "b 7:* rmw"),
 ]
 BY_ID = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_"
-LIMIT_S = 120.0
+LIMIT_S = 300.0
 LOOKS_S = 1.5  # the script looks ten times meanwhile
 
 _numbers = itertools.count(1)

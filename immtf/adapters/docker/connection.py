@@ -54,10 +54,11 @@ def told(what: str, *, where: str = "", next: str = "") -> Iterator[None]:  # no
     """Turn what the SDK raises in the body into a `ContainerFailed` that begins with `what`."""
     from docker.errors import APIError, DockerException
     from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError  # what a stream of the SDK raises as it is
 
     try:
         yield
     except APIError as error:
         raise ContainerFailed(f"{what}: {error.explanation or error}", where=where, next=next) from error
-    except (DockerException, RequestException, OSError) as error:
+    except (DockerException, RequestException, HTTPError, OSError) as error:
         raise ContainerFailed(f"{what}: {error}", where=where, next=next or START) from error

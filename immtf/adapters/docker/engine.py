@@ -9,6 +9,7 @@ from __future__ import annotations
 import tarfile
 import tempfile
 from contextlib import closing, suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
 from immtf.adapters.archive import unpack
@@ -116,10 +117,14 @@ class DockerEngine:
                     raise
 
     def remove(self, container_id: str) -> None:
-        from docker.errors import NotFound
+        from docker.errors import APIError, NotFound
 
         with told("the container can't be removed"), suppress(NotFound):
-            self._client.remove_container(container_id, force=True, v=True)
+            try:
+                self._client.remove_container(container_id, force=True, v=True)
+            except APIError as error:
+                if error.status_code != HTTPStatus.CONFLICT:  # somebody else is removing it, as two tests that sweep at once do
+                    raise
         if output := self._outputs.pop(container_id, None):
             output.close()
 

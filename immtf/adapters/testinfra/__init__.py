@@ -7,6 +7,6 @@ which come with the extra `immtf[testinfra]`.
 
 from __future__ import annotations
 
-from immtf.adapters.testinfra.runs import PytestChecks, run_checks
+from immtf.adapters.testinfra.runs import PytestChecks, collect_checks, run_checks
 
-__all__ = ["PytestChecks", "run_checks"]
+__all__ = ["PytestChecks", "collect_checks", "run_checks"]

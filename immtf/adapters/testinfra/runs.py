@@ -148,11 +148,11 @@ def hindrance(
     aim = {"ssm": facts.node.instance_id, "ssh": facts.node.address, "docker": connection.container or facts.node.instance_id}[
         connection.way
     ]
-    return None if aim else Verdict(held=False, reason=f"nobody knows where to reach the node by {connection.way}")
+    return None if aim else Verdict(held=False, reason=f"nobody knows where to reach the node by {connection.way}", unknown=True)
 
 
 def _final(reason: str, mend: str) -> Verdict:
-    return Verdict(held=False, reason=reason, final=True, next=mend)
+    return Verdict(held=False, reason=reason, final=True, next=mend, unknown=True)
 
 
 def _command(tests: Path, scratch: Path, environment: Mapping[str, str], limit_s: float) -> Command:
@@ -184,7 +184,7 @@ def _verdict(command: Command, scratch: Path, watch: Watch, *, collected: bool =
     asked = watch.over(scratch / UNDER_WAY)
     done = follow(command, stdout=scratch / "stdout", stderr=scratch / "stderr", interrupted=asked)
     if done.ending is Ending.INTERRUPTED:
-        return Verdict(held=False, reason="the tests were interrupted, as asked")
+        return Verdict(held=False, reason="the tests were interrupted, as asked", unknown=True)
     if collected and done.exit_code == 0 and not done.late:
         return Verdict(held=True, reason="the tests can be read")
     return judge_run(_ran(scratch, done.exit_code, late=done.late, limit_s=command.limit_s))

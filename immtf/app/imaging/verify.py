@@ -1,4 +1,8 @@
-"""The use case `image verify`: an image proven in a place that is thrown away, and what comes of it: a tag, or its removal."""
+"""The use case `image verify`: an image proven in a place that is thrown away, and what comes of it: a tag, or its removal.
+
+Only what the image itself did wrong removes it. Tests that can't be run are refused before anything is made; an instance that never
+answered, in a place that may be the wrong one, leaves the image as it was.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,12 @@ from typing import TYPE_CHECKING
 from immtf.adapters.ec2 import Ec2
 from immtf.adapters.ssm import Ssm
 from immtf.adapters.sweeper import Ec2Sweeper
-from immtf.adapters.testinfra import run_checks
+from immtf.adapters.testinfra import collect_checks, run_checks
 from immtf.adapters.trial import Ec2Trial
 from immtf.app.closing import Outcome
 from immtf.app.imaging.shelf import wanted_image
 from immtf.app.telling import now
-from immtf.errors import GateFailed, ImmtfError
+from immtf.errors import GateFailed, ImmtfError, Unproven, UsageError
 from immtf.model.checking import BlockFacts, CheckFacts, Connection, NodeFacts
 from immtf.model.events import Noted, StageFinished, StageStarted
 from immtf.model.imaging import TrialOrder
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 
 EXPIRES_TAG = "immtf:expires"
 LIFETIME = timedelta(hours=3)
+COLLECT_S = 60.0  # for reading the tests, which no short limit of theirs should cut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +73,7 @@ class Ports:
 def verify(session: ImageSession, wanted: str, family: str, wish: Wish) -> Outcome:
     """Prove an image on AWS or in the lab."""
     image, _ = wanted_image(session, wanted, family)
+    refuse_unrunnable(session, wish)
     trial = Ec2Trial(session.aws)
     ground = trial.lab_ground(wish.network) if wish.network and not wish.subnet else trial.ground(wish.subnet)
     name = session.environment()
@@ -82,6 +88,17 @@ def verify(session: ImageSession, wanted: str, family: str, wish: Wish) -> Outco
     )
     ports = Ports(trial, Ec2(session.aws), Ssm(session.aws, session.clock), Ec2Sweeper(session.aws))
     return verify_on(session, image, order, ports, wish)
+
+
+def refuse_unrunnable(session: ImageSession, wish: Wish) -> None:
+    """Raise `UsageError` where the image's tests can't be run from here at all; nothing is made yet."""
+    if wish.tests is None:
+        return
+    found = collect_checks(
+        wish.tests, connection=Connection(way="ssm"), environment=session.target.process, limit_s=max(wish.rules.checks_s, COLLECT_S)
+    )
+    if not found.held:
+        raise UsageError(f"the tests can't be run: {found.reason}", where="--tests", next=found.next)
 
 
 def trial_tags(image: Image, name: str) -> Mapping[str, str]:
@@ -110,6 +127,10 @@ def verify_on(session: ImageSession, image: Image, order: TrialOrder, ports: Por
     bench = Bench(order, wish.rules, ports.trial, ports.cloud, ports.guest, session.patience)
     try:
         tried = _swept_after(session, ports.sweeper, order.tags, lambda: prove(bench, tests, session.run_id))
+    except Unproven as failure:
+        failure.what += f"; {image.image_id} ({image.version or '-'}) stays as it was: that may be the place's doing, and not the image's"
+        failure.next = failure.next or "see that the trial's place is right (--subnet, --instance-profile), then run it again"
+        raise
     except GateFailed as failure:
         failure.what += f"; {_after_failure(session, image, keep=wish.keep)}"
         failure.next = failure.next or "mend the image, and build it under its next version"
@@ -122,12 +143,14 @@ def verify_on(session: ImageSession, image: Image, order: TrialOrder, ports: Por
 
 
 def _after_failure(session: ImageSession, image: Image, *, keep: bool) -> str:
-    """Remove an image that failed, and say so; or say why it is kept."""
+    """Remove an image that failed, and say so; or say why it is kept. What an earlier run said of it holds no longer."""
     named = f"{image.image_id} ({image.version or '-'})"
-    if keep:
-        return f"{named} is kept, as --keep says; it is not verified"
     try:
         present = session.store.image(image.image_id) or image
+        if present.is_verified and not present.is_promoted:
+            session.store.tag(image.image_id, {VERIFIED_TAG: ""})
+        if keep:
+            return f"{named} is kept, as --keep says; it is not verified"
         why = kept_after_failure(present, session.store.uses().get(image.image_id, ()))
         if why:
             return f"{named} is not removed: {why}"

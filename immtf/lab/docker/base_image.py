@@ -1,15 +1,17 @@
 """The guest's base image: built once per content, found again by a tag that carries the content's digest.
 
 What is built is this package's `base` directory, and beside it the modules that the guest runs as its generator, so that a boot file is
-read by the same code in both runtimes. Debian's own image is what it starts from; where the engine can't pull that, the error names the
-ways to get it.
+read by the same code in both runtimes. Labs that start side by side build it once: who builds holds a lock. Debian's own image is what
+it starts from; where the engine can't pull that, the error names the ways to get it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ import requests
 from immtf.errors import LabFailed
 from immtf.lab.docker import units
 from immtf.lab.guest import boot
+from immtf.lab.place import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,23 +30,30 @@ if TYPE_CHECKING:
 FROM = "debian:bookworm-slim"
 NAME = "immtf-lab-base"
 BASE = Path(__file__).parent / "base"
-BUILD_LIMIT_S = 900.0
+BUILD_LIMIT_S = 1800.0
 SILENCE_LIMIT_S = 300
 _TOLD_LINES = 25
 
 
-def ensure(client: Any, *, progress: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> str:
+def ensure(client: Any, *, progress: Callable[[str], None], clock: Callable[[], float] = time.monotonic, lock: Path | None = None) -> str:
     """Give the tag of the base image, building it if this content's isn't there; `client` is a `docker.DockerClient`.
 
     Without a boot file it is a bare machine: it also stands for Debian's own machine image, which Packer builds from.
 
     `progress` is told that a build begins. Not built within `BUILD_LIMIT_S` seconds of `clock`, or at all: `LabFailed` with the end of
-    the build's output.
+    the build's output. `lock` is the file that is held meanwhile (default: one of this user's); whoever waits for it has that time too.
     """
     tag = f"{NAME}:{digest()[:12]}"
     if not _is_there(client, tag):
         progress(f"building the lab's guest image {tag} (once, a minute or two)")
-        _build(client, tag, clock)
+        place = lock or Path(tempfile.gettempdir()) / f"{NAME}-{os.getuid()}.lock"
+        try:
+            with held(place, BUILD_LIMIT_S, time.monotonic, time.sleep):
+                if not _is_there(client, tag):
+                    _build(client, tag, clock)
+        except TimeoutError:
+            what = f"another command has been building the lab's guest image for {BUILD_LIMIT_S:g} s"
+            raise LabFailed(what, where=tag, next=f"see who does: fuser {place}") from None
     return tag
 
 

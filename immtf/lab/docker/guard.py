@@ -27,6 +27,7 @@ DISMISSED = b"over\n"
 TRIES = 10
 PAUSE_S = 3.0
 END_LIMIT_S = 10.0
+DISMISS_LIMIT_S = 60.0
 
 
 class Guard:
@@ -47,7 +48,7 @@ class Guard:
     def dismiss(self) -> None:
         """Let it go: nothing is left to remove."""
         with suppress(BrokenPipeError, subprocess.TimeoutExpired):
-            self._process.communicate(DISMISSED, timeout=END_LIMIT_S)
+            self._process.communicate(DISMISSED, timeout=DISMISS_LIMIT_S)
 
     def leave(self) -> None:
         """Let it remove what is left, now."""

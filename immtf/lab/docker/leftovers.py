@@ -6,7 +6,10 @@ It may be done by several at once (a guard, `lab up`, `lab down`) and again: wha
 from __future__ import annotations
 
 import json
+import time
+from collections import Counter
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +22,36 @@ from immtf.lab.docker.store import Store
 from immtf.lab.runtime import RuntimeFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from immtf.lab.place import Place
 
 CONFLICT = 409
+PATIENCE_S = 30.0
+PAUSE_S = 2.0
 
 
-def note(place: Place, environment: Mapping[str, str], names: Sequence[str]) -> None:
-    """Write down, before anything is made, that this lab has things in Docker, and by which variables its engine is found."""
+def note(place: Place, environment: Mapping[str, str], names: Sequence[str], run: str) -> None:
+    """Write down, before anything is made, that this controller has things in Docker, and by which variables its engine is found."""
     told = {name: environment[name] for name in names if name in environment}
-    place.docker_note.write_text(json.dumps(told), encoding="utf-8")
+    runs = [*_noted(place).get(RUN, "").split(), run]
+    place.docker_note.write_text(json.dumps({**told, RUN: " ".join(runs)}), encoding="utf-8")
+
+
+def labels_of(place: Place) -> list[str]:
+    """Give the labels of what a lab may have in Docker: by its controllers, for another container's lab may have a directory of this name.
+
+    A note that tells none is torn: then all that has the directory's label.
+    """
+    runs = _noted(place).get(RUN, "").split()
+    return [f"{RUN}={run}" for run in runs] or [of_lab(place.directory)]
+
+
+def _noted(place: Place) -> dict[str, str]:
+    try:
+        return dict(json.loads(place.docker_note.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def clear_lab(place: Place, environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -37,23 +59,32 @@ def clear_lab(place: Place, environment: Mapping[str, str]) -> tuple[str, ...]:
 
     No engine answers, or it can't remove something: `LabFailed`; the next attempt finds it still.
     """
-    noted = place.docker_note
-    if not noted.exists():
+    if not place.docker_note.exists():
         return ()
+    client = reach({**environment, **_noted(place)})
+    counts: Counter[str] = Counter()
     try:
-        named = dict(json.loads(noted.read_text(encoding="utf-8")))
-    except ValueError:
-        named = {}
-    client = reach({**environment, **named})
-    try:
-        counts = clear(client, of_lab(place.directory))
+        for label in labels_of(place):
+            counts.update(patiently(partial(clear, client, label), time.monotonic, time.sleep))
     except RuntimeFailed as failed:
         command = f"docker ps -a --filter label={of_lab(place.directory)}"
         raise LabFailed(f"what the lab has in Docker can't be removed: {failed}", where=str(place.directory), next=command) from failed
     finally:
         client.close()
-    noted.unlink(missing_ok=True)
+    place.docker_note.unlink(missing_ok=True)
     return tuple(f"{count} {what} of Docker" for what, count in counts.items() if count)
+
+
+def patiently(attempt: Callable[[], dict[str, int]], clock: Callable[[], float], sleep: Callable[[float], None]) -> dict[str, int]:
+    """Try again for `PATIENCE_S` seconds: what a guard is removing at this moment is refused. Then its `RuntimeFailed` is raised."""
+    until = clock() + PATIENCE_S
+    while True:
+        try:
+            return attempt()
+        except RuntimeFailed:
+            if clock() >= until:
+                raise
+        sleep(PAUSE_S)
 
 
 def clear(client: Any, label: str) -> dict[str, int]:

@@ -40,7 +40,7 @@ def make_network(client: Any, scope: Scope) -> tuple[str, IPv4Network]:
                     labels=scope.labels(NETWORK),
                 )
             except docker.errors.APIError as error:
-                if "overlaps" not in str(error):  # somebody else made one with this subnet since it was looked at
+                if "overlap" not in str(error):  # somebody else made one with this subnet since it was looked at
                     raise
             else:
                 return made.id, subnet

@@ -11,7 +11,9 @@ Calls for one instance are carried out one after the other, calls for different 
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from threading import Lock, RLock
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from immtf.lab.docker import base_image, devices, status
@@ -20,7 +22,7 @@ from immtf.lab.docker.engine import VARIABLES, reach
 from immtf.lab.docker.guard import Guard
 from immtf.lab.docker.guests import Guests
 from immtf.lab.docker.images import OWN, Images
-from immtf.lab.docker.leftovers import clear, note
+from immtf.lab.docker.leftovers import clear, note, patiently
 from immtf.lab.docker.network import make_network
 from immtf.lab.docker.scope import Scope
 from immtf.lab.docker.store import Store
@@ -55,7 +57,7 @@ class DockerRuntime:
         self._lock = Lock()
         self._closed = False
         self._client = reach(self._environment)
-        note(Place(self._lab), self._environment, VARIABLES)
+        note(Place(self._lab), self._environment, VARIABLES, self._scope.run)
         self._guard = Guard(self._scope.mine, self._environment)
         try:
             self._furnish()
@@ -157,7 +159,7 @@ class DockerRuntime:
                 return
             self._closed = True
         try:
-            clear(self._client, self._scope.mine)
+            patiently(partial(clear, self._client, self._scope.mine), monotonic, sleep)
         except RuntimeFailed:
             self._guard.leave()
             raise

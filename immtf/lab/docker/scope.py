@@ -1,7 +1,7 @@
 """Whose a container, a network, a volume or an image is: everything that a lab makes in Docker carries its labels, and is found by them.
 
 `immtf.lab` names the lab's directory, `immtf.lab.run` the one controller that made the thing. A controller's guard clears what that
-controller made; `lab up` and `lab down` clear what any controller of the directory left.
+controller made; `lab up` and `lab down` clear what any controller left that the directory's note names.
 """
 
 from __future__ import annotations

@@ -10,10 +10,11 @@ USER_DATA = ("cloud-init-local.service", "cloud-init.service", "cloud-config.ser
 SCRIPT = f"""\
 cat /proc/1/mountinfo
 echo {_SEPARATOR}
-cd /run/systemd/generator/{TARGET}.wants 2>/dev/null
-exec systemctl show --property=Id,ActiveState,SubState,Job $(ls 2>/dev/null | grep -v '^lab-mount-') {" ".join(USER_DATA)} 2>/dev/null
+set -f
+units=$(cd /run/systemd/generator/{TARGET}.wants 2>/dev/null && ls | grep -v '^lab-mount-')
+exec systemctl show --property=Id,ActiveState,SubState,Job $units {" ".join(USER_DATA)} 2>/dev/null
 """
-"""Prints the mount table of the guest's init, then the units of the image's boot file and those of cloud-init."""
+"""Prints the mount table of the guest's init, then the units of the image's boot file, where it has one, and those of cloud-init."""
 
 
 def read(said: str) -> tuple[str, dict[str, str]]:

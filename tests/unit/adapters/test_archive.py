@@ -58,6 +58,7 @@ HOSTILE = {
     "device": [("device", tarfile.CHRTYPE, b"", 0o644)],
     "pipe": [("pipe", tarfile.FIFOTYPE, b"", 0o644)],
     "link to nothing": [("link", tarfile.LNKTYPE, "nothing", 0o644)],
+    "links without an end": [("a", tarfile.SYMTYPE, "a", 0o777), ("a/b", tarfile.REGTYPE, b"x", 0o644)],
     "through a link": [("a", tarfile.SYMTYPE, ".", 0o777), ("a/../../out", tarfile.REGTYPE, b"x", 0o644)],
 }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from immtf.adapters.templates import counted_variables, revision, template_files
+from immtf.adapters.templates import counted_variables, from_here, revision, template_files
 from immtf.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def template(tmp_path: Path) -> Path:
     for name, text in {
         "packer/consul/build.pkr.hcl": "build {}",
         "packer/consul/tests/test_x.py": "",
+        "packer/consul/files/tests/kept": "",
         "packer/shared/begin.sh": "",
         "packer/pins.json": "{}",
         "packer/base/build.pkr.hcl": "",
@@ -38,7 +39,7 @@ def template(tmp_path: Path) -> Path:
 
 
 def test_what_goes_into_it_is_counted_and_nothing_else(template: Path) -> None:
-    assert sorted(template_files(template)) == ["consul/build.pkr.hcl -", "pins.json -", "shared/begin.sh -"]
+    assert sorted(template_files(template)) == ["consul/build.pkr.hcl -", "consul/files/tests/kept -", "pins.json -", "shared/begin.sh -"]
     (template.parent / "shared/begin.sh").chmod(0o755)
     assert "shared/begin.sh x" in template_files(template)
     with pytest.raises(UsageError, match="no Packer template"):
@@ -53,6 +54,11 @@ def test_a_variable_that_names_a_file_counts_by_its_content(template: Path, tmp_
     assert one["size"] == "2"
     assert one["package"].startswith("file ")
     assert counted_variables({"long": "x" * 5000}) == {"long": "x" * 5000}
+
+
+def test_a_relative_path_is_meant_from_where_the_user_is(template: Path) -> None:
+    said = {"package": "./pins.json", "name": "pins.json", "type": "t3/none", "text": "a/" * 5000, "whole": str(template)}
+    assert from_here(said, template.parent) == {**said, "package": str(template.parent / "pins.json")}
 
 
 def test_the_revision_is_the_commits_and_says_where_files_differ(template: Path, tmp_path: Path) -> None:

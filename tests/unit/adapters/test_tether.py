@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from threading import Event
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import pytest
 
-from immtf.adapters.tether import VARIABLE, held, is_held, tether_of, tethered
+from immtf.adapters.tether import VARIABLE, held, is_held, of_the_dead, tether_of, tethered
 from immtf.errors import ImmtfError
 
 if TYPE_CHECKING:
@@ -66,6 +66,37 @@ def test_one_that_nobody_holds_is_refused(tmp_path: Path) -> None:
     """As where the home is another machine's: what is made there would be found by nobody."""
     with pytest.raises(ImmtfError, match="can't be seen from here"), tethered(tmp_path / "tether"):
         pass
+
+
+def test_one_that_can_not_be_looked_at_is_not_a_dead_one_s(tmp_path: Path) -> None:
+    """Unknown is not dead: what is taken for dead is taken down."""
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    assert is_held(loop)
+    with of_the_dead(loop) as dead:
+        assert not dead
+    with pytest.raises(ImmtfError, match="can't be seen from here"), tethered(loop):
+        pass
+
+
+def test_who_takes_away_what_a_dead_one_left_keeps_a_new_one_waiting(tmp_path: Path) -> None:
+    path, seen = tmp_path / "tether", []
+    path.touch()
+
+    def hold() -> None:
+        with held(path):
+            seen.append(is_held(path))
+
+    new = Thread(target=hold)
+    with of_the_dead(path) as dead:
+        new.start()
+        assert dead
+        assert not seen
+        path.unlink()
+    new.join(LIMIT_S)
+    assert seen == [True], "it holds a file that others see, not the one that was taken away"
+    with held(path), of_the_dead(path) as dead:
+        assert not dead
 
 
 def test_where_it_can_not_be_made(tmp_path: Path) -> None:

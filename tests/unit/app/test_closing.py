@@ -35,6 +35,7 @@ CODES = {
     "PlanRefused": 24,
     "GateFailed": 20,
     "OthersFailed": 20,
+    "Unproven": 20,
     "LeaseHeld": 22,
     "LeaseLost": 23,
     "PersonNeeded": 24,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from immtf.adapters.lease import held_lease
 from immtf.app.closing import Outcome, run_to_end
 from immtf.app.leasing import Leases, _account, make_holder, take_remote
 from immtf.app.unlocking import unlock
-from immtf.errors import CloudFailed, ExitCode, LeaseHeld, LeaseLost
+from immtf.errors import CloudFailed, ExitCode, LeaseHeld, LeaseLost, UsageError
 from immtf.model.events import Noted
 from immtf.plan.lease import lease_text, parse_lease
 from tests.fakes.leases import make_record
@@ -252,3 +252,16 @@ def test_an_environment_that_immtf_keeps_has_its_state_here(tmp_path: Path) -> N
     session = make_session(make_scene(3), directory=tmp_path)
     assert unlock(session, tmp_path / "lease", force=False, confirm=asked([])).outcome == "nothing_to_do"
     assert session.opened == []
+
+
+def test_a_state_that_would_be_gone_with_the_container_is_refused(tmp_path: Path) -> None:
+    """A block in the image, without a backend: what `create` makes would be known to nobody after `docker run --rm`."""
+    session = rooted(tmp_path, {"type": "local"})
+    own = {"TF_DATA_DIR": str(tmp_path / ".terraform")}
+    for process, is_test in ((own, False), ({**own, "IMMTF_INSIDE": "container"}, True)):
+        session.target = replace(session.target, process=process, is_test=is_test)
+        assert take_remote(session, Path("/"), ME, 60.0) is None
+    session.target = replace(session.target, is_test=False)
+    with pytest.raises(UsageError, match="gone with it"):
+        take_remote(session, Path("/"), ME, 60.0)
+    assert take_remote(session, Path("/proc/self"), ME, 60.0) is None, "in a mount"

@@ -74,7 +74,7 @@ def test_in_the_lab_it_works_on_this_run_s_own_directory(tmp_path: Path) -> None
     assert order.arguments[:6] == ("create", "/block/consul", "--yes", "--output=json", f"--home={home}", "--lab")
     assert {"--lab-running", "--lab-name=sim", f"--image={OLD}"} <= set(order.arguments)
     assert (order.mounts, order.read_only, order.host_network) == ((home,), (), True)
-    assert order.labels == {RUN: "r1", HOME: identity(session.target.home), TETHER: order.environment[tether.VARIABLE]}
+    assert order.labels == {RUN: "r1", HOME: identity(session.target.home), TETHER: "labs/sim/environments/consul/tether"}
     assert set(order.environment) == {tether.VARIABLE}, "nothing of the account that this process may have"
     assert not any("hidden-word" in word for word in order.arguments)
     directory = session.target.directory
@@ -156,9 +156,9 @@ def test_containers_of_dead_runs_are_swept_and_no_others(tmp_path: Path) -> None
     session, engine, _ = make(tmp_path, Script(after_s=None, on_term=None))
     clock, home, told = session.clock, session.target.home, []
     for name, labels in {
-        "dead": {HOME: identity(home), TETHER: str(home / "gone")},
-        "alive": {HOME: identity(home), TETHER: str(home / "held")},
-        "elsewhere": {HOME: "1:2", TETHER: str(home / "gone")},
+        "dead": {HOME: identity(home), TETHER: "gone"},
+        "alive": {HOME: identity(home), TETHER: "held"},
+        "elsewhere": {HOME: "1:2", TETHER: "gone"},
     }.items():
         engine.start(ContainerOrder(image_id=IMAGE.image_id, arguments=(), labels={RUN: name, **labels}))
     with tether.held(home / "held"):

@@ -27,8 +27,9 @@ NAME = "consul-block:1.0.0"
         (f"consul@sha256:{'0' * 64}", f"--from image:consul@sha256:{'0' * 64}"),
         ("image:", "--from image:consul-block:1.0.0"),
         ("image:Not An Image", "--from image:consul-block:1.0.0"),
+        ("git:--exec=touch x", "--from git:v1.0.0"),
     ],
-    ids=["tag", "registry", "digest", "nothing", "no name"],
+    ids=["tag", "registry", "digest", "nothing", "no name", "an option of git"],
 )
 def test_what_is_meant_is_said(source: str, told: str) -> None:
     with pytest.raises(UsageError) as caught, source_of(source, Options(block=BLOCKS / "blocks/consul")):
@@ -79,10 +80,11 @@ def test_a_block_is_read_out_of_its_image(tmp_path: Path) -> None:
         ({"change": ("block: consul", "block: etcd")}, VersionsUnresolved, "lacks the contract"),
         ({"version": "1.0.5"}, VersionsUnresolved, "its label says version 1.0.0, and the block in it is 1.0.5"),
         ({DIRECTORY: "/elsewhere"}, UsageError, "its block is at /elsewhere, in /block"),
+        ({DIRECTORY: "/block/../../etc"}, UsageError, "its block is at /block/../../etc"),
         ({DIRECTORY: "/opt/x", ROOT: "/opt"}, ContainerFailed, "has no directory /opt"),
         ({DIRECTORY: "", ROOT: ""}, UsageError, "holds no block"),
     ],
-    ids=["contract", "label", "apart", "gone", "none"],
+    ids=["contract", "label", "apart", "upwards", "gone", "none"],
 )
 def test_an_image_that_will_not_do_is_refused_before_anything_is_made(
     tmp_path: Path, settings: dict[str, str], error: type[ImmtfError], told: str

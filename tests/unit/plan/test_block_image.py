@@ -109,7 +109,13 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         pack(make_recipe(block, "immtf:latest", needed_by(block)), "b")
 
 
-@pytest.mark.parametrize("name", [".terraform", ".git", "terraform.tfstate", "terraform.tfstate.123.backup", "crash.log", ".immtf"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".terraform", ".git", "terraform.tfstate", "terraform.tfstate.123.backup", "crash.log", ".immtf"),
+        *("tfplan", "up.tfplan", ".aws", ".ssh", ".netrc", ".env", ".terraformrc", "terraform.rc"),
+    ],
+)
 def test_what_is_left_out(name: str) -> None:
     assert not comes_along(name)
 

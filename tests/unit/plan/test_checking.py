@@ -85,6 +85,7 @@ def test_denied_and_why(what: Ran, reason: str, final: bool) -> None:
     assert not verdict.held
     assert verdict.reason == reason
     assert verdict.final is final
+    assert verdict.unknown is ("failed" not in reason), "no test failed: nothing is known of the node"
 
 
 def test_tests_of_several_files_are_told_with_them() -> None:

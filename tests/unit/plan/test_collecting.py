@@ -85,6 +85,12 @@ def test_what_never_came_to_its_promotion_goes_when_it_is_old() -> None:
     assert [fate.kept for fate in told.values()] == [False, False, True], "newest version first"
 
 
+def test_the_newest_of_a_family_that_promotes_nothing_stays_as_others_are_built_upon_it() -> None:
+    bases = [make("2.0.0", promoted=False), make("1.0.0", promoted=False, built="2026-02-01T00:00:00Z")]
+    assert kept(bases) == {bases[1].image_id: "the newest of a family that promotes nothing"}
+    assert list(kept([*bases, make("0.1.0")]).values()) == ["the newest promoted version"]
+
+
 IMAGES = st.lists(
     st.builds(
         make,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from immtf.errors import LeaseHeld
-from immtf.model.events import NodeStarted, Noted, RunHalted
+from immtf.model.events import NodeStarted, Noted, PlanMade, RunHalted
 from immtf.report.summary import MOST_WARNINGS, Summary, escaped, fenced
-from tests.unit.report.examples import EXAMPLES, HALT, NODE, START, make_finished, make_run
+from tests.unit.report.examples import EXAMPLES, HALT, NODE, START, make_finished, make_plan_row, make_run
 
 if TYPE_CHECKING:
     from immtf.model.events import Event
@@ -41,6 +42,13 @@ def test_a_halt_is_told_with_what_is_safe_and_the_next_command_as_it_is_typed() 
     assert "**Next:**\n\n```text\nimmtf upgrade terraform/blocks/consul --yes\n```\n" in text
     assert f"| {NODE} | at work |\n| server/b | not reached |" in text
     assert "Warnings:\n\n- a\\|b\n- http:8080 let pass: http:8080: answered 404 (the page is new in 1.1)\n" in text
+
+
+def test_a_node_that_nothing_was_to_be_done_for_is_not_told_as_left_out() -> None:
+    plan = EXAMPLES[1]
+    assert isinstance(plan, PlanMade)
+    text = page(EXAMPLES[0], replace(plan, rows=(replace(plan.rows[0], action="skip"), make_plan_row("server/b"))), HALT)
+    assert f"| {NODE} | nothing to do |\n| server/b | not reached |" in text
 
 
 def test_what_kept_a_run_from_beginning() -> None:

@@ -106,12 +106,31 @@ def test_an_engine_that_restarts_is_borne_with() -> None:
 def test_an_engine_that_is_gone_is_an_error_and_what_is_left_is_told() -> None:
     stage = Stage(Script(after_s=50))
     stage.engine.silent = (10, 1000)
-    stage.cancel.asked = False
-    stage.clock.after(20, lambda: setattr(stage.cancel, "asked", True))
     with pytest.raises(ContainerFailed):
         stage.run()
-    assert "the container did not get SIGTERM: no container engine answers" in stage.notes
     assert stage.notes[-1] == "container c0 is left: no container engine answers; `docker rm --force c0` removes it"
+
+
+def test_a_request_to_end_waits_for_an_engine_that_restarts() -> None:
+    stage = Stage(Script(after_s=None, on_term=(21, 5)))
+    stage.engine.silent = (10, 40)
+    stage.clock.after(20, lambda: setattr(stage.cancel, "asked", True))
+    assert stage.run() == (ContainerEnd(21), False)
+    assert stage.clock.now == pytest.approx(45, abs=2)
+
+
+def test_one_that_does_not_even_end_killed_is_not_waited_for() -> None:
+    """As where its process hangs in the kernel: the engine says so of each signal, and lists it as running."""
+    stage = Stage(Script(after_s=None, on_term=None))
+
+    def refuse(_container_id: str, name: str) -> None:
+        raise ContainerFailed(f"no exit event after {name}")
+
+    stage.engine.signal = refuse  # type: ignore[method-assign]  # the fake's own
+    with pytest.raises(ContainerFailed, match="does not end, though it was killed"):
+        stage.run()
+    assert "the container did not get SIGKILL: no exit event after SIGKILL" in stage.notes
+    assert (stage.clock.now, stage.engine.removed) == (pytest.approx(190, abs=2), ["c0"])
 
 
 def test_one_that_somebody_removed_has_ended() -> None:

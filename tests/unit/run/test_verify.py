@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from immtf.errors import CloudFailed, GateFailed, GuestFailed, Interrupted
+from immtf.errors import CloudFailed, GateFailed, GuestFailed, Interrupted, Unproven
 from immtf.model.imaging import TrialOrder, TrialRules
 from immtf.model.verdict import Verdict
 from immtf.run.fence import unguarded
@@ -16,7 +16,7 @@ from immtf.run.trial import Bench
 from immtf.run.verify import verify
 from tests.fakes.calls import Fault
 from tests.fakes.clock import FakeCancel
-from tests.fakes.trial import MOUNT, ZONE, TrialWorld
+from tests.fakes.trial import MOUNT, ZONE, FakeVolume, TrialWorld
 
 if TYPE_CHECKING:
     from immtf.model.cloud import Instance
@@ -92,6 +92,23 @@ def test_what_hangs_at_boot_is_told_with_the_end_of_its_console() -> None:
         verify(make_bench(world), None, "r1")
 
 
+@pytest.mark.parametrize(("habit", "fault"), [("hangs", ""), ("ends", ""), ("", "guest.run")])
+def test_what_may_be_the_place_s_doing_is_not_held_against_the_image(habit: str, fault: str) -> None:
+    world = TrialWorld(frozenset({habit}))
+    if fault:  # it answers as long as it boots
+        world.clock.after(20, lambda: world.calls.faults.append(Fault(GuestFailed("no agent"), fault, times=10_000)))
+    with pytest.raises(Unproven):
+        verify(make_bench(world), lambda _instance: Verdict(held=False, reason="NotReached"), "r1")
+
+
+def test_tests_that_tell_nothing_of_the_image_are_not_held_against_it() -> None:
+    with pytest.raises(Unproven, match="all of 3 were skipped"):
+        verify(make_bench(TrialWorld()), lambda _instance: Verdict(held=False, reason="all of 3 were skipped", unknown=True), "r1")
+    with pytest.raises(GateFailed) as caught:
+        verify(make_bench(TrialWorld(frozenset({"formats"}))), None, "r1")
+    assert type(caught.value) is GateFailed, "what the image did is the image's"
+
+
 def test_tests_get_their_time_and_no_more() -> None:
     world = TrialWorld()
 
@@ -136,6 +153,18 @@ def test_what_can_not_be_written_is_said() -> None:
     world.calls.faults.append(Fault(GuestFailed("gone"), "guest.run"))
     with pytest.raises(GuestFailed, match="gone"):
         bench.carry_out("i-1", "x", "y")
+
+
+class Unread(TrialWorld):
+    """The foreign bytes can be written and not read."""
+
+    def _look(self, disk: FakeVolume | None, name: str) -> str:
+        return super()._look(disk, name).replace("bytes\tforeign", "bytes\t")
+
+
+def test_foreign_bytes_that_nobody_read_are_not_compared() -> None:
+    with pytest.raises(GuestFailed, match="could not be read back"):
+        verify(make_bench(Unread()), None, "r1")
 
 
 def test_one_that_is_asked_to_end_ends_at_once() -> None:

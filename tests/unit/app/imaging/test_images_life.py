@@ -15,7 +15,7 @@ from immtf.app.imaging import shelf
 from immtf.app.imaging import verify as verifying
 from immtf.app.imaging.session import ImageSession, run_to_end
 from immtf.app.target import Target
-from immtf.errors import ExitCode, GateFailed, ImmtfError, Interrupted, UsageError, VersionsUnresolved
+from immtf.errors import ExitCode, GateFailed, ImmtfError, Interrupted, Unproven, UsageError, VersionsUnresolved
 from immtf.model.events import ImagesListed, Noted, RunFinished, RunHalted
 from immtf.model.imaging import Recipe, TrialOrder, TrialRules
 from immtf.plan.collecting import KeepRules
@@ -103,7 +103,7 @@ class Busy(FakeImageStore):
 
 def test_what_came_into_use_meanwhile_is_kept() -> None:
     desk, _ = make_desk()
-    busy = desk.store = Busy({BUILT.image_id: BUILT})
+    busy = desk.store = Busy({BUILT.image_id: BUILT, LET_OUT.image_id: LET_OUT})
     shelf.collect(desk, "consul", KeepRules(), {}, remove=True)
     assert busy.removed == []
     assert "is kept: it is in use by i-9 (pending) by now" in desk.notes()
@@ -186,6 +186,33 @@ def test_a_bad_image_is_removed_unless_something_hangs_on_it() -> None:
         with pytest.raises(GateFailed, match=why):
             try_out(desk, frozenset({"formats"}), keep=prepare(store))
         assert store.removed == []
+
+
+def test_an_image_that_nobody_could_ask_stays_as_it_was() -> None:
+    desk, store = make_desk()
+    with pytest.raises(Unproven, match=r"(?s)no agent.*ami-0000000b \(1.1.0\) stays as it was: that may be the place's doing") as caught:
+        try_out(desk, frozenset({"hangs"}))
+    assert store.removed == []
+    assert store.known[BUILT.image_id] == BUILT
+    assert caught.value.exit_code == ExitCode.GATE_FAILED
+    assert "--instance-profile" in caught.value.next
+
+
+def test_tests_that_can_t_be_run_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    desk, _ = make_desk()
+    with pytest.raises(UsageError, match="the tests can't be run: there is nothing at"):
+        verifying.refuse_unrunnable(desk, verifying.Wish(rules=TrialRules(), tests=tmp_path / "none"))
+    verifying.refuse_unrunnable(desk, verifying.Wish(rules=TrialRules()))
+
+
+def test_what_failed_and_is_kept_is_verified_no_longer() -> None:
+    desk, store = make_desk()
+    store.tag(BUILT.image_id, {VERIFIED_TAG: "earlier"})
+    with pytest.raises(GateFailed, match="as --keep says; it is not verified"):
+        try_out(desk, frozenset({"formats"}), keep=True)
+    assert not store.known[BUILT.image_id].is_verified
+    with pytest.raises(GateFailed, match="not verified"):
+        shelf.promote(desk, BUILT.image_id, "consul")
 
 
 def _use(store: FakeImageStore) -> bool:

@@ -14,6 +14,7 @@ from immtf.lab.docker.base_image import BASE, BUILD_LIMIT_S, FROM, digest, ensur
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 TAG = f"immtf-lab-base:{digest()[:12]}"
 
@@ -56,49 +57,60 @@ class Engine:
             self.closed += 1
 
 
-def ensured(engine: Engine, times: tuple[float, ...] = ()) -> str:
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    return tmp_path / "lock"
+
+
+def ensured(engine: Engine, lock: Path, times: tuple[float, ...] = ()) -> str:
     clock = iter(times)
-    return ensure(engine, progress=lambda _: None, clock=lambda: next(clock, 0.0))
+    return ensure(engine, progress=lambda _: None, clock=lambda: next(clock, 0.0), lock=lock)
 
 
-def test_an_image_of_this_content_is_built_once() -> None:
+def test_an_image_of_this_content_is_built_once(lock: Path) -> None:
     engine, told = Engine(), []
-    assert ensure(engine, progress=told.append) == ensure(engine, progress=told.append) == TAG
+    assert ensure(engine, progress=told.append, lock=lock) == ensure(engine, progress=told.append, lock=lock) == TAG
     assert len(told) == len(engine.built) == 1
     assert {"Dockerfile", "files/usr/lib/immtf-lab/mount", "guest/immtf/lab/docker/units.py", "guest/immtf/lab/guest/boot.py"} <= set(
         engine.built[TAG]
     )
 
 
+def test_who_waited_for_another_s_build_finds_the_image_there(lock: Path) -> None:
+    engine = Engine()
+    assert ensure(engine, progress=lambda _: engine.has.add(TAG), lock=lock) == TAG
+    assert engine.built == {}
+
+
 def test_the_files_are_package_data() -> None:
     assert (BASE / "Dockerfile").read_text().count(f"FROM {FROM}\n") == 1
 
 
-def test_a_build_that_fails_tells_the_end_of_its_output() -> None:
+def test_a_build_that_fails_tells_the_end_of_its_output(lock: Path) -> None:
     says = [{"stream": f"line {number}\n"} for number in range(50)] + [{"error": "apt-get ended with 100"}]
     engine = Engine(says=says)
     with pytest.raises(LabFailed, match=r"apt-get ended with 100\n(?s:.*)line 49") as caught:
-        ensured(engine)
+        ensured(engine, lock)
     assert "line 9\n" not in str(caught.value)
     assert (engine.closed, engine.built) == (1, {})
 
 
-def test_without_debian_the_ways_to_get_it_are_named() -> None:
+def test_without_debian_the_ways_to_get_it_are_named(lock: Path) -> None:
     engine = Engine(has=set(), says=[{"error": "manifest unknown"}])
     with pytest.raises(LabFailed, match="can't pull: manifest unknown") as caught:
-        ensured(engine)
+        ensured(engine, lock)
     assert caught.value.next.startswith(f"docker pull {FROM}")
     assert "debootstrap" in caught.value.next
 
 
-def test_a_build_has_a_limit_and_is_ended_at_it() -> None:
+def test_a_build_has_a_limit_and_is_ended_at_it(lock: Path) -> None:
     engine = Engine(says=[{"stream": "a\n"}, {"stream": "b\n"}])
     with pytest.raises(LabFailed, match=f"not done within {BUILD_LIMIT_S:g} s"):
-        ensured(engine, (0.0, BUILD_LIMIT_S + 1))
+        ensured(engine, lock, (0.0, BUILD_LIMIT_S + 1))
     assert (engine.closed, engine.built) == (1, {})
 
 
-def test_an_engine_that_does_not_answer_is_told() -> None:
+def test_an_engine_that_does_not_answer_is_told(lock: Path) -> None:
     with pytest.raises(LabFailed, match="no engine") as caught:
-        ensured(Engine(down=True))
+        ensured(Engine(down=True), lock)
     assert caught.value.next == "docker info"

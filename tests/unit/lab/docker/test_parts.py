@@ -14,8 +14,8 @@ from immtf.errors import LabFailed
 from immtf.lab import client
 from immtf.lab.docker import loops
 from immtf.lab.docker.engine import asked, gone_is_good, no_engine, reach
-from immtf.lab.docker.leftovers import clear_lab
-from immtf.lab.docker.scope import LAB, Scope, of_lab
+from immtf.lab.docker.leftovers import PATIENCE_S, clear_lab, labels_of, note, patiently
+from immtf.lab.docker.scope import LAB, RUN, Scope, of_lab
 from immtf.lab.docker.trees import packed_files, packed_tree
 from immtf.lab.place import Place
 from immtf.lab.runtime import RuntimeFailed
@@ -94,6 +94,32 @@ def test_where_nothing_was_ever_in_docker_no_engine_is_asked(tmp_path: Path) -> 
     Place(tmp_path).docker_note.write_text("torn {")
     with pytest.raises(LabFailed):
         clear_lab(Place(tmp_path), nowhere)
+
+
+def test_a_lab_clears_what_its_own_controllers_made(tmp_path: Path) -> None:
+    place, told = Place(tmp_path), {"DOCKER_HOST": "unix:///x", "HOME": "/"}
+    for run in ("aa", "bb"):
+        note(place, told, ["DOCKER_HOST"], run)
+    assert labels_of(place) == [f"{RUN}=aa", f"{RUN}=bb"]
+    place.docker_note.write_text("torn {")
+    assert labels_of(place) == [of_lab(tmp_path)]
+
+
+def test_what_another_removes_at_this_moment_is_asked_again_and_not_for_ever() -> None:
+    now, tries = [0.0], iter([RuntimeFailed("volume is in use"), None])
+
+    def attempt() -> dict[str, int]:
+        if failed := next(tries, RuntimeFailed("still in use")):
+            raise failed
+        return {"instances": 1}
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    assert patiently(attempt, lambda: now[0], sleep) == {"instances": 1}
+    with pytest.raises(RuntimeFailed, match="still in use"):
+        patiently(attempt, lambda: now[0], sleep)
+    assert PATIENCE_S <= now[0] < 2 * PATIENCE_S
 
 
 def test_a_lab_with_the_other_runtime_is_refused(tmp_path: Path) -> None:
