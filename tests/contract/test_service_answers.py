@@ -102,12 +102,12 @@ def test_a_leader_that_can_not_be_read_is_nobody(http: HttpBench, body: object) 
 
 
 def test_a_server_that_hangs_costs_its_limit_and_no_more(http: HttpBench) -> None:
-    http.gate = replace(http.gate, timeout_s=0.3)
+    http.gate = replace(http.gate, timeout_s=2.0)
     for node in (B, C):
         http.servers.scripts[http.addresses[node], LEADER] = Script("x", hang_s=HANG_S)
     start = time.monotonic()
     view = http.service.view(http.gate, http.addresses)
-    assert time.monotonic() - start < 5.0
+    assert time.monotonic() - start < HANG_S
     assert [view.answers[node].problem for node in NODES] == ["", "no answer in time", "no answer in time"]
 
 
