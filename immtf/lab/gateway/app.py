@@ -44,6 +44,7 @@ LOG = logging.getLogger(__name__)
 MAKES_INSTANCES = {"autoscaling", "cloudformation"}
 MAKING_ACTIONS = {"CreateFleet", "DeleteFleets", "RequestSpotFleet", "RequestSpotInstances", "CancelSpotFleetRequests"}
 READS = ("Describe", "Get", "List")
+CONDITIONS = {"HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH"}
 CLOSE_S = 5.0
 
 
@@ -176,7 +177,20 @@ def moto_app() -> WSGIApplication:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     app: WSGIApplication = DomainDispatcherApplication(create_backend_app)
-    return app
+    return one_writer_at_a_time(app)
+
+
+def one_writer_at_a_time(app: WSGIApplication) -> WSGIApplication:
+    """Let conditional writes (S3's If-None-Match and If-Match) follow one another, as AWS does: moto looks first and writes afterwards."""
+    lock = threading.Lock()
+
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] != "PUT" or not environ.keys() & CONDITIONS:
+            return app(environ, start_response)
+        with lock:
+            return list(app(environ, start_response))
+
+    return serve
 
 
 def _hang_up(environ: WSGIEnvironment) -> NoReturn:
