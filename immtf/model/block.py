@@ -10,7 +10,7 @@ it is printed, recorded and overridden; it is unique within a cluster.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Strategy = Literal["replace", "swap"]
 MAX_LAG = 250  # entries of the log; a server further behind has not caught up
 OnFailure = Literal["halt", "rollback-node"]
+OutputKind = Literal["any", "string", "number", "bool", "list", "map"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,10 +197,39 @@ class LabSpec:
 
 
 @dataclass(frozen=True)
+class OutputNeed:
+    """An output of a required block that this one uses.
+
+    `kind` is what its value must be. `variable` is the Terraform variable that gets it; "" where it goes with the others into the variable
+    of the producer's name, or is read through `terraform_remote_state`. `mock` stands for it in a `plan` where the producer isn't
+    deployed, and nowhere else; None where there is none.
+    """
+
+    name: str
+    kind: OutputKind = "any"
+    variable: str = ""
+    mock: Any = None
+
+
+@dataclass(frozen=True)
+class RestoreSpec:
+    """How the data of a test environment are filled: a shell script that is run here, or a snapshot that its volumes are made from.
+
+    `variable` is the Terraform variable that takes the snapshot's id. One of `run` and `snapshot` is given.
+    """
+
+    run: str = ""
+    snapshot: str = ""
+    variable: str = "snapshot_id"
+    timeout_s: float = 600.0
+
+
+@dataclass(frozen=True)
 class Block:
     """One unit of infrastructure with its own Terraform root module, its own state, a name and a version.
 
-    `directory` holds `file`; `terraform` is the root module. The three are absolute.
+    `directory` holds `file`; `terraform` is the root module. The three are absolute. `requires` are constraints on the versions of other
+    blocks by name, `uses` the outputs that are used of them.
     """
 
     name: str
@@ -208,7 +238,9 @@ class Block:
     file: Path
     terraform: Path
     requires: Mapping[str, str] = field(default_factory=dict)
+    uses: Mapping[str, tuple[OutputNeed, ...]] = field(default_factory=dict)
     image: ImageSpec | None = None
     clusters: Mapping[str, Cluster] = field(default_factory=dict)
     lab: LabSpec | None = None
     on_failure: OnFailure = "halt"
+    restore: RestoreSpec | None = None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from immtf.model.events import Event
     from immtf.model.imaging import Recipe, TrialOrder
     from immtf.model.names import NodeId
+    from immtf.model.running import RunEnd, RunOrder, Told
     from immtf.model.service import Peer, ServiceView
     from immtf.model.terraform import PlanData, StateData
     from immtf.model.verdict import Verdict
@@ -213,6 +214,22 @@ class Containers(Protocol):
 
     def left(self, label: str) -> Sequence[Left]:
         """Return all containers with this label, those that have ended too."""
+
+
+class BlockRuns(Protocol):
+    """Runs of immtf on single blocks, each a process of its own. One that outlives this process ends at its next safe point."""
+
+    def start(self, order: RunOrder) -> None:
+        """Begin the run of a block; returns at once. Raises `ImmtfError` where it can't be begun."""
+
+    def told(self) -> Sequence[Told]:
+        """Return what the runs have told since this was asked last, in the order in which it came."""
+
+    def ended(self) -> Sequence[RunEnd]:
+        """Return the runs that have ended since this was asked last; everything that such a run told was returned by `told` before."""
+
+    def signal(self, name: str) -> None:
+        """Send a signal (`SIGTERM`) to every run that is under way."""
 
 
 class ImageStore(Protocol):
