@@ -52,3 +52,16 @@ class States:
 
     backend_of: Callable[[str], Backend]
     there: Callable[[], tuple[str, ...] | None]
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A block as it is deployed, by its own output `block`.
+
+    What it requires is None where it doesn't tell; `problem` says why it tells nothing at all.
+    """
+
+    name: str
+    version: str = ""
+    requires: Mapping[str, str] | None = None
+    problem: str = ""
