@@ -67,6 +67,7 @@ class Aws:
             endpoint=environment.get("AWS_ENDPOINT_URL"),
             access_key=environment.get("AWS_ACCESS_KEY_ID") if lab else None,
             secret_key=environment.get("AWS_SECRET_ACCESS_KEY") if lab else None,
+            session_token=environment.get("AWS_SESSION_TOKEN") if lab else None,
         )
 
     def client(self, service: str, settings: Config | None = None) -> Any:
