@@ -104,12 +104,25 @@ def down(directory: Path) -> bool:
 
 
 def _end(lab: Lab) -> None:
-    """Tell a controller to end, or kill one that doesn't listen: as it holds its lock, the pid in its record is its own."""
+    """Tell a controller to end, or kill one that doesn't listen: as it holds its lock, the pid in its record is its own.
+
+    Unless it lives in a container: there the number is another's here.
+    """
     try:
         lab.ask("POST", "down", limit_s=DOWN_ANSWER_LIMIT_S)
     except LabFailed:
-        with suppress(ProcessLookupError):
-            os.kill(lab.pid, signal.SIGKILL)
+        if is_controller(lab.pid, lab.directory):
+            with suppress(ProcessLookupError):
+                os.kill(lab.pid, signal.SIGKILL)
+
+
+def is_controller(pid: int, directory: Path) -> bool:
+    """Return whether a process here is the controller of the lab in this directory, by its command line."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"immtf.lab.controller" in words and os.fsencode(directory.resolve()) in words
 
 
 @contextmanager

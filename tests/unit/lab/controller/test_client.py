@@ -164,6 +164,15 @@ def test_a_lab_that_hangs_can_be_ended(folder: Path, tmp_path: Path) -> None:
     assert client.find(folder) is None
 
 
+def test_only_the_lab_s_own_controller_would_be_killed(folder: Path, tmp_path: Path) -> None:
+    """The number in the record of a lab that lives in a container is somebody else's here."""
+    lab = client.up(folder, path=[])
+    assert client.is_controller(lab.pid, folder)
+    assert not client.is_controller(lab.pid, tmp_path / "another")
+    assert not client.is_controller(os.getpid(), folder)
+    assert not client.is_controller(2**22 + 1, folder), "a number that no process can have"
+
+
 def test_a_lab_outlives_the_command_that_started_it(folder: Path) -> None:
     """Also when the command is killed with its whole session."""
     program = START + "; import time; print('up', flush=True); time.sleep(1000)"
