@@ -71,13 +71,15 @@ class TerraformCli:
         monotonic: Callable[[], float] = time.monotonic,
         stored: Callable[[], str] = str,
         guard: Callable[[], None] = lambda: None,
+        reconfigure: bool = False,
     ) -> None:
         """Wire an adapter; nothing is run yet.
 
         `environment` is complete: nothing of this process' own is added. `variables` are handed over in a file of mode 0600 that exists
         while a plan is made. `cancel` ends the waiting for an earlier run and nothing else: a plan or an apply in progress is ended
         by `interrupt` only. `stored` reads a state that is kept elsewhere as it stands there, "" where that can't be done. `guard` raises
-        where this process may not save what an earlier one left unsaved.
+        where this process may not save what an earlier one left unsaved. `reconfigure`: the backend is the environment's, and may be another
+        one than the last time.
         """
         self._root = root.resolve()
         self._environment, self._left_out = child_environment(environment)
@@ -88,6 +90,7 @@ class TerraformCli:
         self._limits = limits or TerraformLimits()
         self._sleep, self._monotonic = sleep, monotonic
         self._stored = stored
+        self._reconfigure = reconfigure
         self._runner = Runner(
             binary=str(binary),
             root=self._root,
@@ -107,6 +110,7 @@ class TerraformCli:
             cancelled=cancel.is_set,
             before=self._copies.newest,
             guard=guard,
+            aside=self._copies,
         )
         self._version = ""
         self.copy: Path | None = None
@@ -135,7 +139,8 @@ class TerraformCli:
         self._await_earlier()
         tell_hidden(self._listen)
         self._refuse_newer()
-        self._runner.run(argv.init(upgrade=upgrade, lock_s=self._limits.lock_s), limit_s=self._limits.init_s, interruptible=True)
+        command = argv.init(upgrade=upgrade, lock_s=self._limits.lock_s, reconfigure=self._reconfigure)
+        self._runner.run(command, limit_s=self._limits.init_s, interruptible=True)
         self._refuse_newer(initialised=True)  # only now it is known for sure where the state is
 
     def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True) -> SavedPlan:

@@ -27,14 +27,18 @@ class Copies:
 
     def keep(self, text: str, serial: int) -> Path:
         """Write a copy and remove those beyond the newest few; return where it is."""
-        path = self._directory / f"{self._key}-{serial}.tfstate"
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as to:
-            to.write(text)
+        path = self._write(f"{self._key}-{serial}.tfstate", text)
         for old in self._all()[KEPT:]:
             old.unlink(missing_ok=True)
         return path
+
+    def keep_unsaved(self, text: str) -> Path:
+        """Keep a second copy of a state that could not be saved: the first one is in the root module, which in a container goes with it."""
+        return self._write(self._unsaved.name, text)
+
+    def forget_unsaved(self) -> None:
+        """Remove that copy, once the state is where it belongs. May be repeated."""
+        self._unsaved.unlink(missing_ok=True)
 
     def newest(self) -> str:
         """Return the copy from before the last apply; "" where there is none."""
@@ -44,6 +48,18 @@ class Copies:
         """Remove all of them, those of earlier runs too. May be repeated."""
         for path in self._all():
             path.unlink(missing_ok=True)
+
+    def _write(self, name: str, text: str) -> Path:
+        path = self._directory / name
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as to:
+            to.write(text)
+        return path
+
+    @property
+    def _unsaved(self) -> Path:
+        return self._directory / f"unsaved-{self._key}.tfstate"
 
     @property
     def _directory(self) -> Path:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from immtf.adapters.terraform import argv
 from immtf.adapters.terraform.failures import RunFailed, StateLocked
@@ -46,12 +46,22 @@ class Told:
         return f"lineage {self.lineage}, serial {self.serial}" if self.lineage else "no state"
 
 
+class Aside(Protocol):
+    """Where a second copy of the file is kept until its content is saved."""
+
+    def keep_unsaved(self, text: str) -> Path:
+        """Keep it, mode 0600, and return where. Raises `OSError`."""
+
+    def forget_unsaved(self) -> None:
+        """Remove it. May be repeated."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unsaved:
     """The file in one root module. `run` runs a Terraform command and returns its output; `cancelled` ends the trying, not a try.
 
     `before` returns the copy of the state from before the last apply, "" where there is none; `guard` raises where this process may not
-    write down what an earlier one left.
+    write down what an earlier one left; `aside` keeps a second copy of what could not be saved.
     """
 
     root: Path
@@ -63,6 +73,7 @@ class Unsaved:
     cancelled: Callable[[], bool]
     before: Callable[[], str]
     guard: Callable[[], None]
+    aside: Aside
 
     @property
     def path(self) -> Path:
@@ -129,15 +140,23 @@ class Unsaved:
     def _put_away(self) -> None:
         self.path.chmod(0o600)
         self.path.replace(self._pushed)
+        self.aside.forget_unsaved()
 
     def _failed(self, error: ImmtfError, tries: int, before: str) -> StateUnsaved:
         first = f"{error.next}; then " if isinstance(error, StateLocked) else ""
         return StateUnsaved(
             f"the state could not be saved where it belongs, tried {tries} times: {error.what}\n"
-            "It is in this file, and nowhere else; no further step was taken" + (f"\nBefore that: {before}" if before else ""),
+            f"It is in this file, and {self._kept_aside()}; no further step was taken" + (f"\nBefore that: {before}" if before else ""),
             where=str(self.path),
             next=f"{first}{self._chdir(f'state push {FILE}')} as soon as that can be reached; `immtf again` does so before anything else",
         )
+
+    def _kept_aside(self) -> str:
+        """Keep a second copy; return where it is, in words. What can't be written is no reason to hide what happened."""
+        try:
+            return f"a copy of it in {self.aside.keep_unsaved(self.path.read_text(errors='replace'))}"
+        except OSError:
+            return "nowhere else"
 
     def _chdir(self, command: str) -> str:
         return f"{self.program} -chdir={shlex.quote(str(self.root))} {command}"

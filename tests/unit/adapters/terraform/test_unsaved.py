@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from immtf.adapters.terraform.copies import Copies
 from immtf.adapters.terraform.diagnostics import Diagnostic
 from immtf.adapters.terraform.failures import Lock, RunFailed, StateLocked
 from immtf.adapters.terraform.unsaved import PAUSES_S, StateUnsaved, Told, Unsaved, tell
@@ -54,8 +55,12 @@ def make_unsaved(
     slept: list[float] = []
     told: list[TerraformEvent] = []
     known = place.state if before is None else before
-    unsaved = Unsaved(root, "terraform", 60, place.run, told.append, slept.append, lambda: cancelled, lambda: known, guard)
+    unsaved = Unsaved(root, "terraform", 60, place.run, told.append, slept.append, lambda: cancelled, lambda: known, guard, kept(root))
     return unsaved, slept, told
+
+
+def kept(root: Path) -> Copies:
+    return Copies(root.with_name(f"{root.name}-scratch"), root, "")
 
 
 def errors(*summaries: str) -> RunFailed:
@@ -100,6 +105,30 @@ def test_what_else_had_failed_is_not_lost(tmp_path: Path) -> None:
     with pytest.raises(StateUnsaved) as only:
         unsaved.save_after(errors("Failed to save state"))
     assert "Before that" not in only.value.what
+
+
+def test_a_second_copy_outlives_the_root_module(tmp_path: Path) -> None:
+    """F9: in a container the root module goes with it, the scratch directory may be outside. Gone when the state is saved."""
+    place = Place(refusals=NEVER)
+    unsaved, _, _ = make_unsaved(tmp_path, place)
+    unsaved.path.write_text(make_state(2))
+    with pytest.raises(StateUnsaved) as failed:
+        unsaved.save_after(errors("Failed to save state"))
+    (copy,) = (kept(tmp_path).scratch / "states").iterdir()
+    assert f"a copy of it in {copy}" in failed.value.what
+    assert copy.read_text() == make_state(2)
+    assert copy.stat().st_mode & 0o777 == 0o600
+    place.state, place.refusals = make_state(1), 0
+    assert unsaved.save_after(errors("Failed to save state"))
+    assert not copy.exists()
+
+
+def test_a_second_copy_that_can_not_be_written_hides_nothing(tmp_path: Path) -> None:
+    unsaved, _, _ = make_unsaved(tmp_path, Place(refusals=NEVER))
+    unsaved.path.write_text(make_state(2))
+    kept(tmp_path).scratch.write_text("a file is in the way")
+    with pytest.raises(StateUnsaved, match="It is in this file, and nowhere else"):
+        unsaved.save_after(errors("Failed to save state"))
 
 
 @pytest.mark.parametrize(("locked", "cancelled", "tries"), [(False, False, len(PAUSES_S) + 1), (True, False, 1), (False, True, 1)])
