@@ -112,6 +112,15 @@ class PreviousFailed(ImmtfError):
         self.exit_code = code
 
 
+class BlocksFailed(ImmtfError):
+    """Other blocks that a run has to do with did not end well; `code` is the exit code that this leads to."""
+
+    def __init__(self, what: str, *, code: ExitCode = ExitCode.ERROR, where: str = "", next: str = "") -> None:  # noqa: A002 - as above
+        """Keep the exit code beside the fields."""
+        super().__init__(what, where=where, next=next)
+        self.exit_code = code
+
+
 class PlanRefused(ImmtfError):
     """A plan would do what its step may not; nothing of it was applied."""
 

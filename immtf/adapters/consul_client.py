@@ -8,8 +8,6 @@ CONSUL_HTTP_SSL_VERIFY is not honoured: a gate believes no server that it can't 
 
 from __future__ import annotations
 
-import http.client
-import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -17,7 +15,7 @@ from urllib.parse import urlencode
 import consul
 from consul.base import Response
 
-from immtf.adapters import exchange
+from immtf.adapters import exchange, tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,9 +25,8 @@ if TYPE_CHECKING:
 FAILURES = (consul.ConsulException, *exchange.FAILURES, KeyError, TypeError, AttributeError, RecursionError)
 """What a call may raise: Consul's refusals, the exchange's failures, and what comes of answers with another shape."""
 READ_AT_MOST = 16_000_000
-SHOWN = 120
 TOKEN_VARIABLE = "CONSUL_HTTP_TOKEN"  # noqa: S105 - a variable's name
-_OTHER_NAME = frozenset({62, 64})  # OpenSSL's codes for a certificate of another host, of another address
+TLS = tls.Variables("CONSUL_CACERT", "CONSUL_CLIENT_CERT", "CONSUL_CLIENT_KEY", "CONSUL_TLS_SERVER_NAME")
 _NO_JSON = "Failed to decode JSON: "
 
 
@@ -50,23 +47,7 @@ def access(gate: ConsulGate, environment: Mapping[str, str]) -> Access:
         raise OSError(f"{variable} holds what is no token: it is not one line of text")
     if gate.scheme == "http":
         return Access(token, variable)
-    return Access(token, variable, exchange.Trust(_trust(environment), environment.get("CONSUL_TLS_SERVER_NAME", "")))
-
-
-def _trust(environment: Mapping[str, str]) -> ssl.SSLContext:
-    authority, cert, key = (environment.get(f"CONSUL_{name}", "") for name in ("CACERT", "CLIENT_CERT", "CLIENT_KEY"))
-    if not authority and not cert:
-        return exchange.system_trust()
-    try:
-        context = ssl.create_default_context(cafile=authority or None)
-    except (OSError, ValueError) as error:
-        raise OSError(f"CONSUL_CACERT names {authority}, which can't be used ({_short(error)})") from error
-    if cert:
-        try:
-            context.load_cert_chain(cert, key or None, password="")  # an empty password, or a terminal would be asked for one
-        except (OSError, ValueError) as error:
-            raise OSError(f"CONSUL_CLIENT_CERT names {cert}, which can't be used with its key ({_short(error)})") from error
-    return context
+    return Access(token, variable, tls.trust(environment, TLS))
 
 
 @dataclass(frozen=True)
@@ -129,7 +110,7 @@ def told(error: Exception, means: Access) -> str:
 def _reason(error: Exception, means: Access) -> str:
     match error:
         case consul.ACLPermissionDenied():
-            said = f"403: {_short(error)}"
+            said = f"403: {tls.short(error)}"
             return (
                 f"denies the token in {means.variable} ({said})"
                 if means.token
@@ -138,46 +119,12 @@ def _reason(error: Exception, means: Access) -> str:
         case consul.ConsulException():
             return _refusal(str(error))
         case KeyError() | TypeError() | AttributeError() | RecursionError():
-            return f"answers what Consul would not ({_short(error) or type(error).__name__})"
+            return f"answers what Consul would not ({tls.short(error) or type(error).__name__})"
         case _:
-            return _lost(error)
-
-
-def _lost(error: Exception) -> str:
-    """Say what went wrong before there was an answer that could be read."""
-    match error:
-        case ssl.SSLError():
-            return _tls(error)
-        case TimeoutError():
-            return _short(error) if "in time" in str(error) else "no answer in time"
-        case ConnectionRefusedError():
-            return "can't be connected to"
-        case ConnectionError():
-            return "closed the connection without an answer"
-        case http.client.HTTPException():
-            return f"answers what is no HTTP, or cut off ({type(error).__name__})"
-        case _:
-            return _short(error) or type(error).__name__
-
-
-def _tls(error: ssl.SSLError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        if error.verify_code in _OTHER_NAME:
-            return f"its certificate is for another name ({error.verify_message}): CONSUL_TLS_SERVER_NAME may say which"
-        return f"its certificate is not trusted ({error.verify_message}): CONSUL_CACERT must name the file of its CA"
-    reason = error.reason or _short(error)
-    if "ALERT" in reason:
-        return f"refuses TLS ({reason}): it may want a certificate, from CONSUL_CLIENT_CERT and CONSUL_CLIENT_KEY"
-    return f"does not speak TLS as it should ({reason})"
+            return tls.lost(error, TLS)
 
 
 def _refusal(text: str) -> str:
     if text.startswith(_NO_JSON):
-        return f"answers what is not JSON: {_short(text.removeprefix(_NO_JSON))}"
-    return f"answers {_short(text)}" if text[:3].isdigit() else _short(text) or "refuses"
-
-
-def _short(said: object) -> str:
-    """Return the beginning of the first line of what was said."""
-    lines = str(said).splitlines()
-    return lines[0][:SHOWN].strip() if lines else ""
+        return f"answers what is not JSON: {tls.short(text.removeprefix(_NO_JSON))}"
+    return f"answers {tls.short(text)}" if text[:3].isdigit() else tls.short(text) or "refuses"

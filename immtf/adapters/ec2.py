@@ -141,6 +141,7 @@ def _volume(row: Mapping[str, Any]) -> Volume:
         attachments=ties,
         kind=row.get("VolumeType", ""),
         created=row["CreateTime"].timestamp(),
+        snapshot_id=row.get("SnapshotId") or "",
     )
 
 

@@ -47,13 +47,16 @@ class Journal:
     """Appends the events of one run; one more reader of them, and the only one that may stop it. Thread-safe."""
 
     def __init__(self, directory: Path, run_id: str, now: Callable[[], datetime], *, secrets: Collection[str] = ()) -> None:
-        """`now` gives the runner's time, with a zone. Texts in `secrets` of at least six characters are never written."""
+        """`now` gives the runner's time, with a zone. Texts in `secrets` of at least six characters are never written.
+
+        It is the collection itself that is asked each time: what is added to it later isn't written either.
+        """
         if not run_id or run_id.startswith(".") or "/" in run_id:
             raise UsageError(f"{run_id!r} can't be the name of a run")
         self.path = directory / run_id / FILE
         self._run = run_id
         self._now = now
-        self._secrets = tuple(secrets)
+        self._secrets = secrets
         self._lock = Lock()
         self._file: int | None = None
         self._seq = 0

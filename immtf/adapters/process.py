@@ -120,6 +120,40 @@ def capture(command: Command) -> Captured:
         return Captured(-1 if done.late else done.exit_code, done.seconds, stdout.read_text(errors="replace"), said)
 
 
+class Child:
+    """A command that goes on by itself and is looked at now and then; it has no limit here. Its two files are made with mode 0600.
+
+    Raises `ToolMissing` where the program can't be started, `ImmtfError` where the files or the directory can't be had.
+    """
+
+    def __init__(self, command: Command, *, stdout: Path, stderr: Path) -> None:
+        """Start it."""
+        with _create(stdout) as out, _create(stderr) as err:
+            self._child = _start(command, out, err)
+        self._grown = stdout.open("rb")
+        self._new: list[str] = []
+        self._lines = _Lines(self._grown, self._new.append)
+
+    def exit_code(self) -> int | None:
+        """Return how it ended, negative for a signal; None while it runs."""
+        return self._child.poll()
+
+    def lines(self, *, last: bool = False) -> list[str]:
+        """Return the whole lines of its standard output since this was asked last; with `last` the unfinished one too."""
+        self._lines.read(last=last)
+        found = list(self._new)
+        self._new.clear()
+        return found
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, if it hasn't ended."""
+        self._child.send_signal(number)
+
+    def close(self) -> None:
+        """Let go of its output."""
+        self._grown.close()
+
+
 def _create(path: Path) -> BinaryIO:
     try:
         return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600), "wb")

@@ -2,47 +2,165 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
 
 from immtf.adapters.aws import pages, tag_filters, tags_in, translated
+from immtf.errors import CloudFailed
 from immtf.model.cloud import Stray
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from immtf.adapters.aws import Aws
+    from immtf.model.reaping import Kind
 
 NOT_TERMINATED = ["pending", "running", "stopping", "stopped", "shutting-down"]
+NOT_ATTACHED, VIOLATION = "Gateway.NotAttached", "DependencyViolation"
+
+
+@dataclass(frozen=True)
+class Way:
+    """How things of a kind are listed, and how one is removed: EC2's own names. `state` is where a row tells its state, "" for nowhere."""
+
+    listing: str
+    rows: str
+    identity: str
+    removal: str
+    argument: str
+    state: str = ""
+    paged: bool = True
+
+
+WAYS: Mapping[Kind, Way] = {
+    "instance": Way("describe_instances", "Reservations", "InstanceId", "terminate_instances", "InstanceIds"),
+    "launch-template": Way(
+        "describe_launch_templates", "LaunchTemplates", "LaunchTemplateId", "delete_launch_template", "LaunchTemplateId"
+    ),
+    "key-pair": Way("describe_key_pairs", "KeyPairs", "KeyName", "delete_key_pair", "KeyName", paged=False),
+    "volume": Way("describe_volumes", "Volumes", "VolumeId", "delete_volume", "VolumeId", "State"),
+    "snapshot": Way("describe_snapshots", "Snapshots", "SnapshotId", "delete_snapshot", "SnapshotId", "State"),
+    "network-interface": Way(
+        "describe_network_interfaces",
+        "NetworkInterfaces",
+        "NetworkInterfaceId",
+        "delete_network_interface",
+        "NetworkInterfaceId",
+        "Status",
+    ),
+    "security-group": Way("describe_security_groups", "SecurityGroups", "GroupId", "delete_security_group", "GroupId"),
+    "internet-gateway": Way(
+        "describe_internet_gateways", "InternetGateways", "InternetGatewayId", "delete_internet_gateway", "InternetGatewayId"
+    ),
+    "subnet": Way("describe_subnets", "Subnets", "SubnetId", "delete_subnet", "SubnetId", "State"),
+    "route-table": Way("describe_route_tables", "RouteTables", "RouteTableId", "delete_route_table", "RouteTableId"),
+    "vpc": Way("describe_vpcs", "Vpcs", "VpcId", "delete_vpc", "VpcId", "State"),
+}
 
 
 class Ec2Sweeper:
-    """EC2 in one region; whether something may be taken away is not asked here (`immtf.plan.sweep`)."""
+    """EC2 in one region; whether something may be taken away is not asked here (`immtf.plan.sweep`, `immtf.plan.reaping`)."""
 
     def __init__(self, aws: Aws) -> None:
         """Make the client; no call is made yet."""
         self._client = aws.client("ec2")
+        self._before: Mapping[Kind, Callable[[str], None]] = {
+            "internet-gateway": self._detach_gateway,
+            "route-table": self._free_table,
+        }
 
-    def instances(self, tags: Mapping[str, str]) -> tuple[Stray, ...]:
-        filters = [*tag_filters(tags), {"Name": "instance-state-name", "Values": NOT_TERMINATED}]
-        reservations = pages(self._client, "describe_instances", "Reservations", Filters=filters)
-        return tuple(Stray(row["InstanceId"], row["State"]["Name"], tags_in(row)) for found in reservations for row in found["Instances"])
+    def found(self, kind: Kind, tags: Mapping[str, str]) -> tuple[Stray, ...]:
+        way = WAYS[kind]
+        return tuple(
+            Stray(_identity(row, way), _state(row, way), _tags(row)) for row in self._rows(kind, way, tags) if not _goes_along(kind, row)
+        )
 
-    def volumes(self, tags: Mapping[str, str]) -> tuple[Stray, ...]:
-        rows = pages(self._client, "describe_volumes", "Volumes", Filters=tag_filters(tags))
-        return tuple(Stray(row["VolumeId"], row["State"], tags_in(row)) for row in rows)
+    def remove(self, kind: Kind, identity: str) -> None:
+        way = WAYS[kind]
+        if kind in self._before:
+            self._before[kind](identity)
+        try:
+            with translated(f"ec2 {identity}"):
+                getattr(self._client, way.removal)(**{way.argument: [identity] if way.argument.endswith("Ids") else identity})
+        except CloudFailed as error:
+            if kind == "security-group" and error.code == VIOLATION:  # two groups that let each other in hold each other
+                self._empty_group(identity)
+            raise
 
-    def snapshots(self, tags: Mapping[str, str]) -> tuple[Stray, ...]:
-        rows = pages(self._client, "describe_snapshots", "Snapshots", OwnerIds=["self"], Filters=tag_filters(tags))
-        return tuple(Stray(row["SnapshotId"], row["State"], tags_in(row)) for row in rows)
+    def now(self) -> float:
+        """Return the time that the API's answer bears."""
+        with translated("ec2"):
+            answer = self._client.describe_availability_zones()
+        try:
+            return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
+        except (KeyError, ValueError, TypeError) as error:
+            raise CloudFailed(
+                f"the API's answer bears no time ({type(error).__name__}), so nobody knows what is past its own", where="ec2"
+            ) from error
 
-    def terminate(self, instance_id: str) -> None:
-        with translated(f"ec2 {instance_id}"):
-            self._client.terminate_instances(InstanceIds=[instance_id])
+    def _rows(self, kind: Kind, way: Way, tags: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
+        arguments: dict[str, Any] = {"Filters": tag_filters(tags)}
+        if kind == "instance":
+            arguments["Filters"].append({"Name": "instance-state-name", "Values": NOT_TERMINATED})
+            for reservation in pages(self._client, way.listing, way.rows, **arguments):
+                yield from reservation["Instances"]
+            return
+        if kind == "snapshot":
+            arguments["OwnerIds"] = ["self"]
+        if way.paged:
+            yield from pages(self._client, way.listing, way.rows, **arguments)
+            return
+        with translated("ec2"):
+            answer = getattr(self._client, way.listing)(**arguments)
+        yield from answer[way.rows]
 
-    def delete_snapshot(self, snapshot_id: str) -> None:
-        with translated(f"ec2 {snapshot_id}"):
-            self._client.delete_snapshot(SnapshotId=snapshot_id)
+    def _detach_gateway(self, identity: str) -> None:
+        with translated(f"ec2 {identity}"):
+            rows = self._client.describe_internet_gateways(InternetGatewayIds=[identity])["InternetGateways"]
+        for vpc in (tie["VpcId"] for row in rows for tie in row.get("Attachments", ())):
+            try:
+                with translated(f"ec2 {identity}"):
+                    self._client.detach_internet_gateway(InternetGatewayId=identity, VpcId=vpc)
+            except CloudFailed as error:
+                if error.code != NOT_ATTACHED:
+                    raise
 
-    def delete(self, volume_id: str) -> None:
-        with translated(f"ec2 {volume_id}"):
-            self._client.delete_volume(VolumeId=volume_id)
+    def _free_table(self, identity: str) -> None:
+        """Take a route table off the subnets that use it still."""
+        with translated(f"ec2 {identity}"):
+            rows = self._client.describe_route_tables(RouteTableIds=[identity])["RouteTables"]
+            for tie in (tie for row in rows for tie in row.get("Associations", ()) if not tie.get("Main")):
+                self._client.disassociate_route_table(AssociationId=tie["RouteTableAssociationId"])
+
+    def _empty_group(self, identity: str) -> None:
+        """Take the rules out of a group that is to go. Where that is refused, the group stays, as its removal said."""
+        with suppress(CloudFailed), translated(f"ec2 {identity}"):
+            for row in self._client.describe_security_groups(GroupIds=[identity])["SecurityGroups"]:
+                if row.get("IpPermissions"):
+                    self._client.revoke_security_group_ingress(GroupId=identity, IpPermissions=row["IpPermissions"])
+                if row.get("IpPermissionsEgress"):
+                    self._client.revoke_security_group_egress(GroupId=identity, IpPermissions=row["IpPermissionsEgress"])
+
+
+def _identity(row: Mapping[str, Any], way: Way) -> str:
+    return str(row[way.identity])
+
+
+def _state(row: Mapping[str, Any], way: Way) -> str:
+    if isinstance(state := row.get("State"), dict):  # an instance's has a name and a code
+        return str(state["Name"])
+    return str(row.get(way.state) or "there")
+
+
+def _tags(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return a row's tags; network interfaces have them in a set of another name."""
+    return tags_in(row) or {tag["Key"]: tag["Value"] for tag in row.get("TagSet", ())}
+
+
+def _goes_along(kind: Kind, row: Mapping[str, Any]) -> bool:
+    """Return whether something can't be removed by itself, and goes with its VPC."""
+    if kind == "security-group":
+        return bool(row.get("GroupName") == "default")
+    return kind == "route-table" and any(tie.get("Main") for tie in row.get("Associations", ()))

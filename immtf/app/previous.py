@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from immtf.adapters import tether
 from immtf.errors import PreviousFailed, UsageError
-from immtf.model.block import ConsulGate
+from immtf.model.block import ServiceGate
 from immtf.model.container import HOME, RUN, TETHER, ContainerOrder
 from immtf.plan import previous
+from immtf.plan.environments import FILE as STATE
 from immtf.run.gates import check_cancel
 from immtf.run.previous import run_container
 from immtf.run.upgrade import stage
@@ -52,6 +53,12 @@ class PreviousContainer:
         directory = session.target.directory
         if directory is None:
             raise UsageError("a container makes test environments only", next="leave --from out")
+        if "local" not in session.target.override.get("terraform", {}).get("backend", {"local": {}}):
+            raise UsageError(
+                "a container of a previous version knows no definition, so it would keep the state elsewhere",
+                where=session.target.environment,
+                next="leave --environment out",
+            )
         what = f"version {self.block.version} is made by container image {self.image.reference}"
         started = session.clock.monotonic()
         try:
@@ -65,6 +72,7 @@ class PreviousContainer:
                 end, relay, pressure = run_container(self.containers, order, session.patience, self.limits)
                 self._judge(session, end, relay, late=pressure.late)
         finally:
+            _move_state(directory)
             session.ledger.elsewhere_s += session.clock.monotonic() - started
 
     def order(self, session: Session, choice: ImageChoice | None, *, tether_file: Path, variables: Path | None) -> ContainerOrder:
@@ -72,7 +80,7 @@ class PreviousContainer:
         target, lab = session.target, session.target.cloud == "lab"
         home = str(target.home.resolve())
         place = ("--lab", "--lab-running", f"--lab-name={target.environment}") if lab else (f"--environment={target.environment}",)
-        tokens = {gate.token_env for block in (self.block, session.block) for gate in _consul_gates(block) if gate.token_env}
+        tokens = {gate.secret_env for block in (self.block, session.block) for gate in _service_gates(block) if gate.secret_env}
         files = {} if lab else {name: path for name, path in previous.credential_files(target.process).items() if Path(path).is_file()}
         passed = previous.passed_on(target.process, tokens, lab=lab)
         chosen = choice.image_id if choice else ""
@@ -104,6 +112,13 @@ class PreviousContainer:
             where=self.image.reference,
             next="see what the container told, above and in the journal; then `immtf again`, or name another version with --from",
         )
+
+
+def _move_state(directory: Path) -> None:
+    """Put the state where it belongs if the previous version kept it in the environment's directory, as versions without many blocks do."""
+    before, now = directory.parent / STATE, directory / STATE
+    if before.exists() and not now.exists():
+        before.replace(now)
 
 
 def identity(home: Path) -> str:
@@ -142,8 +157,8 @@ def _end(containers: Containers, left: Left, deadline: float, monotonic: Callabl
     containers.remove(left.container_id)
 
 
-def _consul_gates(block: Block) -> list[ConsulGate]:
-    return [gate for cluster in block.clusters.values() for gate in cluster.gates if isinstance(gate, ConsulGate)]
+def _service_gates(block: Block) -> list[ServiceGate]:
+    return [gate for cluster in block.clusters.values() for gate in cluster.gates if isinstance(gate, ServiceGate)]
 
 
 @contextmanager

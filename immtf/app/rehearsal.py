@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from immtf.adapters.consul_kv import ConsulKv
+from immtf.adapters.services import store
 from immtf.app import upgrade as upgrading
 from immtf.app.closing import Outcome
+from immtf.app.ground import Ground, begin, end, keep, make
 from immtf.app.images import previous_image, told_choice
+from immtf.app.restoring import begin_restore, finish_restore
 from immtf.errors import (
     CloudFailed,
     ExitCode,
@@ -28,7 +30,7 @@ from immtf.run import lifecycle
 from immtf.run.probe import Probe
 from immtf.run.sweep import Sweep
 from immtf.run.upgrade import stage
-from immtf.run.world import consul_gate
+from immtf.run.world import service_gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,13 +66,15 @@ def previous_block(block: Block, old: Block) -> Before:
     return Before(block=old)
 
 
-def test_create(session: Session, image: str | None) -> Outcome:
-    """Create the environment, see it whole, destroy it."""
+def test_create(session: Session, image: str | None, ground: Ground) -> Outcome:
+    """Create the environment with what the block needs, see it whole, destroy it."""
     choice = told_choice(session, image)
-    return _destroyed_after(session, lambda: _create(session, session.open(choice)))
+    snapshot = begin_restore(session, session.block)
+    begin(session, ground)
+    return _destroyed_after(session, ground, lambda: _create(session, session.open(choice), snapshot))
 
 
-def test_upgrade(session: Session, before: Before, image: str | None) -> Outcome:
+def test_upgrade(session: Session, before: Before, image: str | None, ground: Ground) -> Outcome:
     """Create the previous version, write all the while, upgrade to this one, read everything again, destroy."""
     target = told_choice(session, image)
     old = before.block or session.block
@@ -80,13 +84,14 @@ def test_upgrade(session: Session, before: Before, image: str | None) -> Outcome
         raise UsageError("the block takes no image, so it has no previous version", next="say where it is: --from DIR or --from git:REF")
     else:
         source = previous_image(session.block, session.ec2, target)
+    snapshot = begin_restore(session, old, elsewhere=before.container is not None)
     session.tell(
         Noted("info", f"from {source.version if source else old.version} to {target.version if target else session.block.version}")
     )
 
     def body() -> Outcome:
         if before.container is None:
-            _create(session, session.open(source, block=old))
+            _create(session, session.open(source, block=old), snapshot)
         else:
             _create_elsewhere(session, before.container, source, target)
         probe = _probe(session)
@@ -100,7 +105,8 @@ def test_upgrade(session: Session, before: Before, image: str | None) -> Outcome
             if probe:
                 probe.halt()
 
-    return _destroyed_after(session, body, anew=before.container is not None)
+    begin(session, ground)
+    return _destroyed_after(session, ground, body, anew=before.container is not None)
 
 
 def _create_elsewhere(session: Session, container: PreviousContainer, source: ImageChoice | None, target: ImageChoice | None) -> None:
@@ -108,10 +114,13 @@ def _create_elsewhere(session: Session, container: PreviousContainer, source: Im
     session.open(target)
     container.create(session, source)
     session.reopen().survey()
+    finish_restore(session)
 
 
-def _create(session: Session, world: World) -> Outcome:
-    lifecycle.create(world, session.patience, session.ledger)
+def _create(session: Session, world: World, snapshot: str) -> Outcome:
+    """Create the environment and fill its data, where the block says how."""
+    lifecycle.create(world, session.patience, session.ledger, snapshot=snapshot)
+    finish_restore(session)
     return Outcome()
 
 
@@ -119,11 +128,11 @@ def _probe(session: Session) -> Probe | None:
     """Start the probe on the first cluster that has a store it can write to."""
     world = session.world
     for name, cluster in session.block.clusters.items():
-        gate = consul_gate(cluster)
+        gate = service_gate(cluster)
         if world is None or gate is None:
             continue
         addresses = [address for address in world.addresses(name).values() if address]
-        probe = Probe(ConsulKv(gate, addresses, session.target.process), session.clock, session.tell, session.run_id)
+        probe = Probe(store(gate, addresses, session.target.process), session.clock, session.tell, session.run_id)
         probe.start()
         return probe
     session.tell(Noted("warning", "no probe: no cluster of this block has a store that it could write to"))
@@ -139,26 +148,31 @@ def _account(probe: Probe | None) -> Outcome:
     return Outcome("halted" if lost else "done", code, len(tally.acknowledged), len(lost), tally.longest_gap_s)
 
 
-def _destroyed_after(session: Session, body: Callable[[], Outcome], *, anew: bool = False) -> Outcome:
-    """Carry out the body, then destroy the environment, also where the body failed or was interrupted.
+def _destroyed_after(session: Session, ground: Ground, body: Callable[[], Outcome], *, anew: bool = False) -> Outcome:
+    """Make what is needed and carry out the body, then destroy the environment, also where that failed or was interrupted.
 
-    `anew`: where it failed, the state may be another Terraform's, so it is opened anew first.
+    Only a test that failed, and was told to, leaves it as it is. `anew`: where it failed, the state may be another Terraform's, so it is
+    opened anew first.
     """
-    failed = True
+    outcome: Outcome | None = None
     try:
+        make(session, ground)
         outcome = body()
-        failed = False
     finally:
         interrupted = session.signals.is_set()
         session.signals.reset()
-        _destroy(session, failed=failed, reopen=interrupted or (failed and anew))
+        failed = outcome is None
+        if ground.keep and not interrupted and (outcome is None or outcome.exit_code is not ExitCode.DONE):
+            keep(session, ground)
+        elif _destroy(session, failed=failed, reopen=interrupted or (failed and anew)):
+            end(session, ground, failed=failed)
     return outcome
 
 
-def _destroy(session: Session, *, failed: bool, reopen: bool) -> None:
-    """Destroy; where the body failed already, a failure here is told and doesn't hide the first one."""
+def _destroy(session: Session, *, failed: bool, reopen: bool) -> bool:
+    """Destroy, and return whether it is gone; where the body failed already, a failure here is told and doesn't hide the first one."""
     if session.world is None:
-        return
+        return True
     try:
         with stage(session.patience, "clean-up", "the test environment is destroyed"):
             _destroy_swept(session, session.reopen() if reopen else session.world)
@@ -167,6 +181,8 @@ def _destroy(session: Session, *, failed: bool, reopen: bool) -> None:
         if not failed:
             raise GateFailed(left, where=error.where, next=f"immtf destroy {session.target.flags}".strip()) from error
         session.tell(Noted("warning", left))
+        return False
+    return True
 
 
 def _destroy_swept(session: Session, world: World) -> None:

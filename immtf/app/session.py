@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from immtf.adapters.aws import Aws
 from immtf.adapters.clock import Signals, Urgent, WallClock
-from immtf.adapters.consul import ConsulService
 from immtf.adapters.ec2 import Ec2
 from immtf.adapters.knock import Network
+from immtf.adapters.services import Services
 from immtf.adapters.ssm import Ssm
 from immtf.adapters.sweeper import Ec2Sweeper
 from immtf.adapters.terraform.cli import TerraformCli
 from immtf.adapters.terraform.hcl import declared_variables
+from immtf.adapters.terraform.overrides import untagged, with_tags
 from immtf.adapters.terraform.stored import stored_state
 from immtf.adapters.terraform.unsaved import StateUnsaved
 from immtf.adapters.testinfra import PytestChecks
 from immtf.adapters.worktree import mirror
+from immtf.app.producers import Met, meet
 from immtf.app.telling import Teller, now
 from immtf.errors import ImmtfError
 from immtf.model.events import Noted, TerraformTold
@@ -33,7 +35,7 @@ from immtf.run.moves import Limits
 from immtf.run.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
@@ -62,7 +64,8 @@ class Session:
 
     `listeners` hear each event; `variables` are the user's own, for Terraform; `again` is the command line that does the same
     again, `elsewhere` the options that any other command on this environment needs too; `accepted` are the nodes of `--accept-unmarked`,
-    `overrides` the checks of `--allow`. `leases` are those of a command that changes something, else None.
+    `overrides` the checks of `--allow`. `leases` are those of a command that changes something, else None. `command` is the command's name;
+    `hide` takes values that no reader may show.
     """
 
     block: Block
@@ -80,7 +83,11 @@ class Session:
     terraforms: list[TerraformCli] = field(default_factory=list)
     world: World | None = None
     ended_well: bool = False
+    command: str = ""
+    hide: Callable[[Collection[Any]], None] = field(default=lambda _values: None)
     requests_told: int = field(default=0, init=False)
+    _met: Met = field(default_factory=Met, init=False)
+    _asked: dict[tuple[str, Path], Met] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         """Make what needs no call to the outside."""
@@ -100,6 +107,9 @@ class Session:
         """
         chosen = block or self.block
         self._opened = (image, chosen)
+        asked = (self.command, chosen.file)
+        self._met = self._asked.get(asked) or meet(self, chosen)
+        self._asked[asked] = self._met
         terraform = self._terraform(chosen, image)
         terraform.init()
         guard = self._guard(terraform.root)
@@ -108,12 +118,13 @@ class Session:
             terraform=FencedTerraform(terraform, guard),
             cloud=FencedCloud(self.ec2, guard),
             guest=Ssm(self.aws, self.clock),
-            service=FencedService(ConsulService(self.target.process), guard),
+            service=FencedService(Services(self.target.process), guard),
             knock=Network(),
             tags={"immtf:block": chosen.name, **self._environment_tag()},
             accepted=self.accepted,
             run_id=self.run_id,
             guard=guard,
+            known=self._met.known,
             checks=PytestChecks(self.target.process, self.signals.is_urgent, lambda text: self.tell(Noted("info", text))),
         )
         return self.world
@@ -162,6 +173,14 @@ class Session:
         """Return the environment's tag where immtf keeps the environment and so gave it its name; else the live nodes tell it."""
         return {"immtf:environment": self.target.environment} if self.target.directory is not None else {}
 
+    def glance(self) -> World:
+        """Return the world only to look at it: what other blocks there are isn't asked."""
+        command, self.command = self.command, ""
+        try:
+            return self.open(None)
+        finally:
+            self.command = command
+
     def reopen(self) -> World:
         """Return the world anew, as after an interrupt: a Terraform that was interrupted is asked nothing more."""
         image, block = self._opened
@@ -209,6 +228,7 @@ class Session:
             sleep=self.clock.sleep,
             stored=partial(stored_state, root, self.target.process, self.aws),
             guard=self._may_save,
+            reconfigure=self.target.directory is not None,
         )
         self.terraforms.append(terraform)
         return terraform
@@ -218,14 +238,19 @@ class Session:
         if self.target.directory is None:
             return block.terraform
         tree = hashlib.sha256(str(block.terraform).encode()).hexdigest()[:8]
-        return mirror(block.terraform, self.target.directory / "work" / tree, override=self.target.override)
+        override = with_tags(self.target.override, self.target.tags, block.terraform)
+        for alias in untagged(block.terraform, override):
+            which = f"provider aws with the alias {alias}" if alias else "provider aws"
+            self.tell(Noted("warning", f"the environment's tags are not set by {which}: its own default_tags can't be read"))
+        override = {**override, **self._met.override}
+        return mirror(block.terraform, self.target.directory / "work" / tree, override=override)
 
     def _variables(self, block: Block, image: ImageChoice | None) -> dict[str, Any]:
         """Return Terraform's variables: the place's and the image where the configuration declares them, then the user's own."""
         kept = {"environment": self.target.environment} if self.target.directory is not None else {}  # else it is the user's own to say
         given: dict[str, Any] = {**kept, **self.target.variables}
         declared = declared_variables(block.terraform)
-        variables = {name: value for name, value in given.items() if name in declared}
+        variables = {name: value for name, value in given.items() if name in declared} | dict(self._met.variables)
         if image is not None and block.image is not None:
             variables[block.image.variable] = image.image_id
         return {**variables, **self.variables}

@@ -58,8 +58,8 @@ def _refuse_local(file: Path) -> None:
 
 
 def _backend(session: Session) -> Backend:
-    """Return where the state is; of an environment that immtf keeps that is known, else Terraform has to be initialised to know."""
-    if session.target.directory is not None:
+    """Return where the state is; where the environment keeps it in a file that is known, else Terraform has to be initialised to know."""
+    if session.target.directory is not None and "local" in session.target.override.get("terraform", {}).get("backend", {"local": {}}):
         return Backend("local")
     session.open(None)
     return read_backend(session.terraforms[-1].root, session.target.process)

@@ -16,10 +16,13 @@ from immtf.cli.blocks import create, destroy, plan, rollback, status, test_creat
 from immtf.cli.checks import checks
 from immtf.cli.docker_args import docker_args
 from immtf.cli.doctor import doctor, repair
+from immtf.cli.graph import graph
 from immtf.cli.images import image
 from immtf.cli.lab import lab
 from immtf.cli.locks import unlock
 from immtf.cli.options import Chosen
+from immtf.cli.reap import reap
+from immtf.cli.resolve import resolve
 from immtf.cli.tools import report, schema
 from immtf.errors import ExitCode, ImmtfError
 
@@ -43,15 +46,18 @@ COMMANDS = (
     rollback,
     destroy,
     status,
+    graph,
     unlock,
     test_create,
     test_upgrade,
+    reap,
     image,
     lab,
     checks,
     doctor,
     repair,
     report,
+    resolve,
     schema,
     docker_args,
 )

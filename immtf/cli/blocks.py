@@ -2,47 +2,57 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import rich_click as click
 
+from immtf.cli.many_options import MANY, ONLY_BLOCK
 from immtf.cli.options import ACCEPT, ALLOW, IMAGE, JUNIT, LEASE_TTL, MOVE_LIMIT, ONLY, YES, Options, option, shared
+from immtf.cli.testing import TESTING
 
 
 @click.command()
-@shared(IMAGE, ONLY, *ALLOW)
+@shared(IMAGE, ONLY, *MANY, *ALLOW)
 def plan(**arguments: Any) -> int:
     """Show what `upgrade` would do: node by node, in which order, and why. Exit code 10 when there is something to do."""
     from immtf.app import upgrade as use
+    from immtf.cli.many import many
     from immtf.cli.sessions import run
 
     options = Options(**arguments)
-    return run("plan", options, lambda session: use.plan(session, options.image, options.only))
+    return many("plan", options, lambda: run("plan", options, lambda session: use.plan(session, options.image, options.only)))
 
 
 @click.command()
-@shared(IMAGE, ACCEPT, *ALLOW, LEASE_TTL, JUNIT, YES)
+@shared(IMAGE, ONLY_BLOCK, *MANY, ACCEPT, *ALLOW, LEASE_TTL, JUNIT, YES)
 def create(**arguments: Any) -> int:
     """Make a block's environment, and wait until its clusters are whole."""
     from immtf.app import lifecycle as use
+    from immtf.cli.many import many
     from immtf.cli.sessions import confirmer, run
 
     options = Options(**arguments)
-    return run("create", options, lambda session: use.create(session, options.image, confirmer(options)))
+    return many("create", options, lambda: run("create", options, lambda session: use.create(session, options.image, confirmer(options))))
 
 
 @click.command()
-@shared(IMAGE, ONLY, ACCEPT, *ALLOW, LEASE_TTL, MOVE_LIMIT, JUNIT, YES)
+@shared(IMAGE, ONLY, *MANY, ACCEPT, *ALLOW, LEASE_TTL, MOVE_LIMIT, JUNIT, YES)
 def upgrade(**arguments: Any) -> int:
     """Re-create the nodes of a block from the wanted image, one at a time, each keeping its volumes.
 
     A run that was stopped or killed is finished by running this again.
     """
     from immtf.app import upgrade as use
+    from immtf.cli.many import many
     from immtf.cli.sessions import confirmer, run
 
     options = Options(**arguments)
-    return run("upgrade", options, lambda session: use.upgrade(session, options.image, options.only, confirmer(options)))
+
+    def body(session: Any) -> Any:
+        return use.upgrade(session, options.image, options.only, confirmer(options))
+
+    return many("upgrade", options, lambda: run("upgrade", options, body))
 
 
 @click.command()
@@ -62,11 +72,17 @@ def rollback(**arguments: Any) -> int:
 
 
 @click.command()
-@shared(LEASE_TTL, YES)
-@option("--confirm", "confirmed", metavar="NAME", help="The block's name, where no terminal is there to type it at.")
+@shared(ONLY_BLOCK, *MANY, *ALLOW, LEASE_TTL, YES)
+@option(
+    "--confirm",
+    "confirmed",
+    metavar="NAME",
+    help="The block's name, or of an infrastructure the environment's, where no terminal is there to type it at.",
+)
 def destroy(confirmed: str | None, **arguments: Any) -> int:
     """Delete a block's environment, the data on its volumes too. Outside of tests the block's name has to be typed."""
     from immtf.app import lifecycle as use
+    from immtf.cli.many import many
     from immtf.cli.orphans import settled
     from immtf.cli.sessions import confirmer, run
 
@@ -76,36 +92,41 @@ def destroy(confirmed: str | None, **arguments: Any) -> int:
         name = None if session.target.is_test or confirmed == session.block.name else session.block.name
         return use.destroy(session, (lambda _question: None) if confirmed == session.block.name else confirmer(options, name=name))
 
-    code = run("destroy", options, body)
+    code = many("destroy", options, lambda: run("destroy", options, body), confirmed)
     if code == 0 and options.environment and not options.lab:
         settled(options.home, options.environment)
     return code
 
 
 @click.command()
-@shared()
+@shared(ONLY_BLOCK, *MANY)
 def status(**arguments: Any) -> int:
     """Show every node: instance, image, volumes, mounted, role, health; and what an unfinished run left."""
     from immtf.app import lifecycle as use
+    from immtf.cli.many import many
     from immtf.cli.sessions import run
 
-    return run("status", Options(**arguments), use.status)
+    options = Options(**arguments)
+    return many("status", options, lambda: run("status", options, use.status))
 
 
 @click.command("test-create")
-@shared(IMAGE, *ALLOW, JUNIT, YES)
+@shared(IMAGE, *TESTING, *ALLOW, JUNIT, YES)
 def test_create(**arguments: Any) -> int:
-    """Create a block in an environment of its own, see it whole, and destroy it."""
+    """Create a block in an environment of its own, with the blocks that it needs, see it whole, and destroy it all."""
     from immtf.app import rehearsal as use
     from immtf.cli.sessions import confirmer, run
+    from immtf.cli.testing import ground_of
 
     options = Options(**arguments)
+    ground = ground_of(options)
     confirmer(options, again=options.again("test-create"))("Create a test environment, and destroy it afterwards?")
-    return run("test-create", options, lambda session: use.test_create(session, options.image), test=True)
+    body = partial(use.test_create, image=options.image, ground=ground)
+    return run("test-create", options, body, test=True, also=ground.producers)
 
 
 @click.command("test-upgrade")
-@shared(IMAGE, *ALLOW, MOVE_LIMIT, JUNIT, YES)
+@shared(IMAGE, *TESTING, *ALLOW, MOVE_LIMIT, JUNIT, YES)
 @option(
     "--from",
     "source",
@@ -117,9 +138,12 @@ def test_upgrade(source: str | None, **arguments: Any) -> int:
     from immtf.app import rehearsal as use
     from immtf.cli.sessions import confirmer, run
     from immtf.cli.source import source_of
+    from immtf.cli.testing import ground_of
 
     options = Options(source=source or "", **arguments)
     confirmer(options, again=options.again("test-upgrade"))("Create a test environment, upgrade it, and destroy it afterwards?")
     with source_of(source, options) as before:
-        also = [before.block] if before.block else []
-        return run("test-upgrade", options, lambda session: use.test_upgrade(session, before, options.image), test=True, also=also)
+        ground = ground_of(options, before.block)
+        also = [*([before.block] if before.block else ()), *ground.producers]
+        body = partial(use.test_upgrade, before=before, image=options.image, ground=ground)
+        return run("test-upgrade", options, body, test=True, also=also)

@@ -1,30 +1,32 @@
-"""Environments on AWS: the block's own, with the backend it configures; or one that immtf keeps itself, with a local state.
+"""Environments on AWS: the block's own, with the backend it configures; one that a file defines; or one that immtf keeps itself.
 
-A kept environment is a directory `environments/<name>` with its state and `environment.json`, which says whether it is a test's:
-only those may be destroyed without typing the block's name.
+A definition `environments/<name>.yaml` says where the states are, of which class the environment is and with which variables blocks run
+there. Without one, an environment is a directory `environments/<name>` in immtf's home with a state for each block, and `environment.json`,
+which says whether it is a test's: only those may be destroyed without typing the block's name. A test makes an environment of its own;
+where a definition is named, by that.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
 import os
-import re
 import secrets
+import shlex
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from immtf.app.target import Target
+from immtf.cli.definitions import defined_names, definition_of, for_test
+from immtf.cli.records import RECORD, read_record, record_environment
 from immtf.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from immtf.cli.options import Options
-
-RECORD = "environment.json"
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+    from immtf.model.block import Block
+    from immtf.model.environment import Environment
 
 
 def terraform_program() -> str:
@@ -33,15 +35,22 @@ def terraform_program() -> str:
     return named or next((name for name in ("terraform", "tofu") if shutil.which(name)), "terraform")
 
 
-def aws_target(options: Options, *, test: bool, makes: bool) -> Target:
-    """Return the target on AWS: a new test environment, the kept one that is named, or the block's own.
+def aws_target(block: Block, options: Options, *, test: bool, makes: bool) -> Target:
+    """Return the target on AWS: a new test environment, the one that is named, or the block's own.
 
     Only a command that `makes` environments may name one that isn't there: a mistyped name must not be taken for an empty one.
     """
     if options.environment is not None:
-        return _kept(options, options.environment, test=test, makes=makes)
+        definition = definition_of(block, options, options.environment)
+        if definition is None:
+            return _kept(block, options, options.environment, test=test, makes=makes)
+        if not test:
+            return _defined(block, options, definition)
+        own = for_test(definition, new_name())
+        record_environment(options.home / "environments" / own.name, {"class": "test", "definition": str(own.file)})
+        return replace(_defined(block, options, own), generated=True)
     if test:
-        return replace(_kept(options, new_name(), test=True, makes=True), generated=True)
+        return replace(_kept(block, options, new_name(), test=True, makes=True), generated=True)
     return Target(
         cloud="aws",
         environment="default",
@@ -58,44 +67,116 @@ def new_name() -> str:
     return f"t-{secrets.token_hex(4)}"
 
 
-def _kept(options: Options, name: str, *, test: bool, makes: bool) -> Target:
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} can't be the name of an environment", next="use small letters, digits and dashes")
-    directory = (options.home / "environments" / name).resolve()
-    if not makes and not directory.is_dir():
-        raise UsageError(f"there is no environment {name}", where=str(directory.parent), next=_those_there(directory.parent, name))
+def _defined(block: Block, options: Options, definition: Environment) -> Target:
+    """Return the target of an environment that a file defines: what is kept here is Terraform's work tree."""
+    from immtf.adapters.aws import Aws
+    from immtf.adapters.states import states_of
+    from immtf.adapters.terraform.overrides import environment_override
+    from immtf.plan.environments import filled, variables_of
+
+    refuse_workspace()
+    directory = (options.home / "environments" / definition.name / block.name).resolve()
+    backend = filled(definition.backend, definition.name, block.name)
+    _refuse_kept_state(directory, backend.config.get("path"), definition)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    region = {"AWS_REGION": definition.region, "AWS_DEFAULT_REGION": definition.region} if definition.region else {}
+    process = {**os.environ, **region}
+    return Target(
+        cloud="aws",
+        environment=definition.name,
+        is_test=definition.is_test,
+        home=options.home,
+        process=process,
+        terraform=terraform_program(),
+        directory=directory,
+        variables=variables_of(definition, block.name),
+        override=environment_override(backend, region=definition.region),
+        states=states_of(definition.backend, definition.name, Aws.from_environment(process), process),
+        flags=f"{options.block} --environment {definition.name}",
+    )
+
+
+def _kept(block: Block, options: Options, name: str, *, test: bool, makes: bool) -> Target:
+    from immtf.adapters.states import local_states
+    from immtf.adapters.terraform.overrides import environment_override
+
+    refuse_workspace()
+    kept = (options.home / "environments" / name).resolve()
+    if not makes and not kept.is_dir():
+        raise UsageError(f"there is no environment {name}", where=str(kept.parent), next=_those_there(options, name))
+    _refuse_old_layout(kept, block)
+    directory = kept / block.name
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    states = local_states(kept, name)
     return Target(
         cloud="aws",
         environment=name,
-        is_test=_is_test(directory / RECORD, test=test),
+        is_test=_is_test(kept, test=test),
         home=options.home,
         process=os.environ,
         terraform=terraform_program(),
         directory=directory,
-        override={"terraform": {"backend": {"local": {"path": str(directory / "terraform.tfstate")}}}},
+        override=environment_override(states.backend_of(block.name)),
+        states=states,
         flags=f"{options.block} --environment {name}",
     )
 
 
-def _those_there(environments: Path, name: str) -> str:
+def refuse_workspace() -> None:
+    """Refuse a workspace that is chosen from outside: it would move the state to where nobody looks for it."""
+    named = os.environ.get("TF_WORKSPACE") or "default"
+    if named != "default":
+        raise UsageError(f"an environment has states of its own, and TF_WORKSPACE={named} would move them", next="unset TF_WORKSPACE")
+
+
+def _refuse_old_layout(kept: Path, block: Block) -> None:
+    """Refuse a state from when an environment had but one: it must not be taken for none. What an apply left unsaved moves with it."""
+    from immtf.plan.environments import FILE
+
+    old, new = kept / FILE, kept / block.name
+    if old.exists():
+        names = sorted(path.name for path in kept.iterdir() if path.name.startswith(FILE) or path.name in {"work", "scratch"})
+        move = shlex.join(["mv", *(str(kept / name) for name in names), f"{new}/"])
+        raise UsageError(
+            "the state of this environment is where earlier versions kept it; each block has its own directory now",
+            where=str(old),
+            next=f"if it is block {block.name}'s: mkdir -p {shlex.quote(str(new))} && {move}",
+        )
+
+
+def _refuse_kept_state(directory: Path, path: object, definition: Environment) -> None:
+    """Refuse a definition of a name under which immtf keeps a state itself, which would then be forgotten."""
+    from immtf.plan.environments import FILE
+
+    for state in (directory / FILE, directory.parent / FILE):
+        if state.exists() and str(state) != path:
+            raise UsageError(
+                f"immtf keeps a state of an environment {definition.name} itself, and {definition.file} defines another of this name",
+                where=str(state),
+                next="give the definition another name, or move the state where it says and this file away",
+            )
+
+
+def _those_there(options: Options, name: str) -> str:
     """Return what to do about a name that isn't there: the one probably meant, or all that are."""
-    there = sorted(entry.name for entry in environments.iterdir() if entry.is_dir()) if environments.is_dir() else []
+    there = sorted({*defined_names(options.environments), *_kept_names(options.home / "environments")})
     near = difflib.get_close_matches(name, there, n=1)
     if near:
         return f"did you mean --environment {near[0]}?"
-    return f"those there: {', '.join(there)}" if there else "none is kept here: is --home right? `immtf create` makes one"
+    none = f"none is kept here, and none is defined in {options.environments}: are both directories right? `immtf create` makes one"
+    return f"those there: {', '.join(there)}" if there else none
 
 
-def _is_test(record: Path, *, test: bool) -> bool:
+def _kept_names(directory: Path) -> list[str]:
+    return sorted(entry.name for entry in directory.iterdir() if entry.is_dir()) if directory.is_dir() else []
+
+
+def _is_test(kept: Path, *, test: bool) -> bool:
     """Return whether the environment is a test's, by its record; a test may not use one that isn't."""
-    if not record.exists():
-        record.write_text(json.dumps({"class": "test" if test else "production"}))
+    if not (kept / RECORD).exists():
+        record_environment(kept, {"class": "test" if test else "production"})
         return test
-    try:
-        found = bool(json.loads(record.read_text()).get("class") == "test")
-    except (ValueError, AttributeError) as error:
-        raise UsageError(f"can't be read: {error}", where=str(record), next="mend it; its class is test or production") from error
+    found = bool(read_record(kept).get("class") == "test")
     if test and not found:
-        raise UsageError("this environment is no test's", where=str(record.parent), next="leave --environment out: a test makes its own")
+        raise UsageError("this environment is no test's", where=str(kept), next="leave --environment out: a test makes its own")
     return found

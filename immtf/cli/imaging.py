@@ -61,8 +61,13 @@ def on_images(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
-def run(command: str, subject: str, arguments: dict[str, Any], body: Callable[[Scene], Outcome]) -> ExitCode:
-    """Open a session, carry the use case out to its last event, and return the exit code. `subject` is the image that is named, or ""."""
+def run(
+    command: str, subject: str, arguments: dict[str, Any], body: Callable[[Scene], Outcome], place: Callable[..., Any] | None = None
+) -> ExitCode:
+    """Open a session, carry the use case out to its last event, and return the exit code.
+
+    `subject` is the image that is named, or "". `place` gives the target and the lab, where that isn't found as for images.
+    """
     from immtf.adapters.clock import Signals
     from immtf.adapters.journal import Journal
     from immtf.app.imaging.session import ImageSession, run_to_end
@@ -80,7 +85,7 @@ def run(command: str, subject: str, arguments: dict[str, Any], body: Callable[[S
     with ExitStack() as stack:
         listening = stack.enter_context(accounts(command, run_id, junit=options.junit, ci=options.ci, environ=os.environ))
         signals = stack.enter_context(Signals().caught())
-        target, lab = stack.enter_context(_place(options, block))
+        target, lab = stack.enter_context((place or _place)(options, block))
         journal = Journal(target.runs, run_id, now)
         stack.callback(journal.close)
         journal.check()

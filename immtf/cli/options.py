@@ -33,6 +33,7 @@ class Options:
     lab_runtime: str = "process"
     lab_running: bool = False
     environment: str | None = None
+    environments: Path = Path("environments")
     image: str | None = None
     only: tuple[str, ...] = ()
     node: str = ""
@@ -50,6 +51,13 @@ class Options:
     lease_ttl: float = DEFAULT_TTL_S
     junit: Path | None = None
     ci: str = "auto"
+    blocks: Path | None = None
+    ttl: str = "6h"
+    keep_on_failure: bool = False
+    since: str | None = None
+    until: str | None = None
+    parallel: int = 1
+    dry_run: bool = False
 
     def again(self, command: str) -> str:
         """Return the command line that does the same again, for a person to copy."""
@@ -63,10 +71,16 @@ class Options:
         words += [f"--image={self.image}"] if self.image else []
         words += [f"--only={node}" for node in self.only]
         words += [f"--from={self.source}"] if self.source else []
+        words += [f"--from={self.since}"] if self.since else []
+        words += [f"--until={self.until}"] if self.until else []
+        words += [f"--parallel={self.parallel}"] if self.parallel > 1 else []
         words += [f"--node={self.node}"] if self.node else []
         words += [f"--accept-unmarked={node}" for node in self.accept_unmarked]
         words += [f"--lease-ttl={self.lease_ttl:g}"] if self.lease_ttl != DEFAULT_TTL_S else []
         words += [f"--move-limit={self.move_limit:g}"] if self.move_limit != MOVE_LIMIT_S else []
+        words += [f"--blocks={self.blocks}"] if self.blocks else []
+        words += [f"--ttl={self.ttl}"] if self.ttl != "6h" else []
+        words += ["--keep-on-failure"] if self.keep_on_failure else []
         words += [f"--allow={check}" for check in self.allow]
         words += [f"--reason={self.reason}"] if self.allow and self.reason else []
         return shlex.join([*words, *self._elsewhere()])
@@ -77,6 +91,7 @@ class Options:
 
     def _elsewhere(self) -> list[str]:
         home = [f"--home={self.home}"] if str(self.home) != ".immtf" else []
+        home += [f"--environments={self.environments}"] if str(self.environments) != "environments" else []
         return [*home, *(f"--var={item}" for item in self.variables), *(f"--var-file={path}" for path in self.variable_files)]
 
     def terraform_variables(self) -> dict[str, Any]:
@@ -182,8 +197,21 @@ CI = option(
 )
 YES = option("--yes", is_flag=True, help="Don't ask.")
 IMAGE = option("--image", metavar="ID|VERSION", help="The image to roll out; without it the newest that the block's constraint allows.")
-ONLY = option("--only", multiple=True, metavar="NODE", help="Change this node only, e.g. server/a. May be repeated.")
-ENVIRONMENT = option("--environment", metavar="NAME", help="An environment whose state immtf keeps, e.g. one that a killed test left.")
+ONLY = option(
+    "--only",
+    multiple=True,
+    metavar="NODE",
+    help="Change this node only, e.g. server/a; of an infrastructure, this block. May be repeated.",
+)
+ENVIRONMENT = option(
+    "--environment", metavar="NAME", help="An environment: one that a file defines, or whose states immtf keeps, as those that tests leave."
+)
+ENVIRONMENTS = option(
+    "--environments",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="environments",
+    help="The directory of the files that define environments.",
+)
 ACCEPT = option(
     "--accept-unmarked",
     multiple=True,
@@ -245,7 +273,7 @@ def shared(*options: Callable[[Any], Any], block: Callable[[Any], Any] = BLOCK) 
 
     def decorate(function: F) -> F:
         decorated: Any = function
-        for item in reversed((block, *options, ENVIRONMENT, *LAB, *VARIABLES, OUTPUT, CI, HOME)):
+        for item in reversed((block, *options, ENVIRONMENT, ENVIRONMENTS, *LAB, *VARIABLES, OUTPUT, CI, HOME)):
             decorated = item(decorated)
         return cast("F", decorated)
 

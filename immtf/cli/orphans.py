@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from immtf.app.target import Target
+    from immtf.model.reaping import Record
 
-LOCK = "test.lock"
+LOCK, RECORD = "test.lock", "environment.json"  # as in `immtf.adapters.records`, which is too heavy for a command that only looks
 TETHERS = "environments/*/tether"
 CONTAINERS_S = 10.0
 
@@ -43,8 +46,37 @@ def environment_of_a_test(target: Target, block: Path) -> Iterator[None]:
     from immtf.adapters import tether
 
     tell_left(target.home)
-    with tether.held((target.directory or target.home) / LOCK, says=str(block.resolve())):
+    with tether.held(target.home / "environments" / target.environment / LOCK, says=str(block.resolve())):
         yield
+
+
+def with_test_tags(target: Target) -> Target:
+    """Return the target with the tags of the test whose environment it is, by its record: what any command makes in it bears them."""
+    from immtf.plan.reaping import tags_of
+
+    record = _record(_record_file(target))
+    return replace(target, tags={**target.tags, **tags_of(record)}) if record else target
+
+
+def is_kept(directory: Path) -> bool:
+    """Return whether the test whose record is in a directory failed, and was told to leave its environment as it is."""
+    record = _record(directory / RECORD)
+    return record is not None and record.kept
+
+
+def _record_file(target: Target) -> Path:
+    kind = "labs" if target.cloud == "lab" else "environments"
+    return target.home / kind / target.environment / RECORD
+
+
+def _record(path: Path) -> Record | None:
+    """Return a record; None where there is none, or one that can't be read: whoever needs it says so."""
+    from immtf.plan.reaping import read_record
+
+    try:
+        return read_record(path.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def sweep_labs(home: Path) -> None:
@@ -105,3 +137,30 @@ def settled(home: Path, environment: str) -> None:
     with tether.of_the_dead(lock) as dead:
         if dead:
             lock.unlink(missing_ok=True)
+
+
+def labs_over(home: Path, now: float) -> list[tuple[Path, str]]:
+    """Return the directories of the labs of tests that are over, each with why: its test is dead, or its time is past."""
+    from immtf.adapters import tether
+    from immtf.plan.reaping import fate_of_record
+
+    found = []
+    for directory in sorted(path for path in (home / "labs").glob("t-*") if path.is_dir()):
+        lock, record = directory / LOCK, _record(directory / RECORD)
+        running = tether.is_held(lock)
+        if lock.exists() and not running:
+            found.append((directory, "its test was killed"))
+        elif record is not None and (fate := fate_of_record(record, now, running=running)).goes:
+            found.append((directory, fate.why))
+    return found
+
+
+def take_down(home: Path, directory: Path) -> None:
+    """Take down a lab that is over, with its containers, and remove its record; the logs stay. Raises `ImmtfError` where it can't be."""
+    from immtf.lab import client
+
+    sweep_containers(home, directory)
+    client.down(directory)
+    shutil.rmtree(directory / "environments", ignore_errors=True)  # states of a cloud that is no more
+    for name in (LOCK, RECORD):
+        (directory / name).unlink(missing_ok=True)

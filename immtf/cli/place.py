@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from immtf.app.target import Target
-from immtf.cli.environments import aws_target, new_name
-from immtf.cli.orphans import environment_of_a_test, of_a_test
+from immtf.cli.definitions import defined_names, definition_of, for_test
+from immtf.cli.environments import aws_target, new_name, refuse_workspace
+from immtf.cli.orphans import environment_of_a_test, is_kept, of_a_test, with_test_tags
 from immtf.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from immtf.lab.client import Lab
     from immtf.lab.toolchain import Tools
     from immtf.model.block import Block
+    from immtf.model.environment import Environment, States
 
 DEFAULT_LAB = "default"
 
@@ -40,50 +42,64 @@ def place_for(block: Block, options: Options, *, test: bool, makes: bool, also: 
 
     `makes`: the command may make an environment. `also` are blocks whose images are wanted too.
     """
-    if options.lab and options.environment is not None:
-        raise UsageError(
-            "--environment is for AWS; a lab has one environment a block", next="name a lab of its own instead: --lab-name NAME"
-        )
     if options.lab:
-        with _lab_for([block, *also], options, test=test, makes=makes) as target:
-            yield target
+        definition = _definition_in_lab(block, options, test=test)
+        with _lab_for([block, *also], options, definition, test=test, makes=makes) as target:
+            yield with_test_tags(target)
         return
-    target = aws_target(options, test=test, makes=makes)
+    target = aws_target(block, options, test=test, makes=makes)
     with environment_of_a_test(target, options.block) if target.generated else nullcontext():
-        yield target
+        yield with_test_tags(target)
 
 
 @contextmanager
-def _lab_for(blocks: Sequence[Block], options: Options, *, test: bool, makes: bool) -> Iterator[Target]:
+def _lab_for(blocks: Sequence[Block], options: Options, definition: Environment | None, *, test: bool, makes: bool) -> Iterator[Target]:
     name = options.lab_name or (new_name() if test else DEFAULT_LAB)
     if options.lab_running:
-        yield _lab_target(blocks[0], options, *running_lab(options.home, name), name)
+        yield _lab_target(blocks[0], options, *running_lab(options.home, name), name, definition)
         return
     own = test and options.lab_name is None
     if options.lab_name is not None and not makes:
         _refuse_unknown(options.home, name)
     with of_a_test(options.home, lab_directory(options.home, name)) if own else nullcontext():
-        lab, tools = start_lab(options.home, name, options.lab_delays, options.lab_runtime)
+        lab, tools = start_lab(options.home, name, options.lab_delays, options.lab_runtime, blocks)
         passed = False
         try:
             for block in blocks:
                 register_images(block, lab)
-            yield replace(_lab_target(blocks[0], options, lab, tools, name), generated=own)
+            yield replace(_lab_target(blocks[0], options, lab, tools, name, definition), generated=own)
             passed = True
         finally:
-            if own:
+            if own and not is_kept(lab.directory):
                 _end_lab(lab, remove=passed)
 
 
-def start_lab(home: Path, name: str, delays: str, runtime: str = "process") -> tuple[Lab, Tools]:
-    """Find or start a lab by name, with the tools it needs; what takes long is told on stderr."""
+def _definition_in_lab(block: Block, options: Options, *, test: bool) -> Environment | None:
+    """Return the definition whose variables and backend are used in the lab; None where none is named."""
+    if options.environment is None:
+        return None
+    found = definition_of(block, options, options.environment)
+    if found is None:
+        near = difflib.get_close_matches(options.environment, defined_names(options.environments), n=1)
+        raise UsageError(
+            f"no file defines an environment {options.environment}, and a lab has none but its own",
+            where=str(options.environments),
+            next=f"did you mean --environment {near[0]}?" if near else "name a lab of its own instead: --lab-name NAME",
+        )
+    return for_test(found, found.name) if test else found
+
+
+def start_lab(home: Path, name: str, delays: str, runtime: str = "process", blocks: Sequence[Block] = ()) -> tuple[Lab, Tools]:
+    """Find or start a lab by name, with the tools that it needs for these blocks; what takes long is told on stderr."""
     from pathlib import Path
 
     from immtf.lab import client
+    from immtf.lab.needs import tools_for
     from immtf.lab.toolchain import Cache, Toolchain, cache_directory
 
     directory = lab_directory(home, name)
-    tools = Toolchain(Cache(cache_directory(os.environ, Path.home())), os.environ).ready(lambda text: click.echo(text, err=True))
+    chain = Toolchain(Cache(cache_directory(os.environ, Path.home())), os.environ)
+    tools = chain.ready(lambda text: click.echo(text, err=True), tools_for(blocks))
     lab = client.up(directory, path=tools.path, delays=delays, runtime=runtime, progress=lambda text: click.echo(text, err=True))
     if lab.cleared:
         click.echo(f"cleared what a dead lab left: {', '.join(lab.cleared)}", err=True)
@@ -132,7 +148,7 @@ def lab_directory(home: Path, name: str) -> Path:
 
 def register_images(block: Block, lab: Lab) -> None:
     """Make the block's image trees (`<images>/<family>/<version>`) images of the lab; what is there already stays."""
-    if block.lab is None or not block.lab.images.is_dir():
+    if block.lab is None or block.lab.images is None or not block.lab.images.is_dir():
         return
     for tree in sorted(block.lab.images.glob("*/*")):
         if tree.is_dir():
@@ -149,31 +165,52 @@ def _end_lab(lab: Lab, *, remove: bool) -> None:
         click.echo(f"the instances' logs are kept in {lab.directory / 'logs'}", err=True)
 
 
-def _lab_target(block: Block, options: Options, lab: Lab, tools: Tools, name: str) -> Target:
+def _lab_target(block: Block, options: Options, lab: Lab, tools: Tools, name: str, definition: Environment | None) -> Target:
     from immtf.adapters.terraform.overrides import lab_override
+    from immtf.plan.environments import variables_of
 
+    refuse_workspace()
     directory = lab.environments.resolve() / block.name
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    variables: Mapping[str, Any] = {block.lab.network: lab.cidr} if block.lab else {}
-    process = lab.environment(os.environ)
+    network: Mapping[str, Any] = {block.lab.network: lab.cidr} if block.lab and block.lab.network else {}
+    process = {**lab.environment(os.environ), "TF_CLI_CONFIG_FILE": str(tools.cli_config)}
+    states = _lab_states(block, lab, process, name, definition)
     return Target(
         cloud="lab",
         environment=name,
         is_test=True,
         home=options.home,
-        process={**process, "TF_CLI_CONFIG_FILE": str(tools.cli_config)},
+        process=process,
         terraform=str(tools.terraform),
         directory=directory,
-        variables=variables,
+        variables={**(variables_of(definition, block.name) if definition else {}), **network},
         override=lab_override(
             endpoint=lab.endpoint,
             region=lab.region,
             access_key=process["AWS_ACCESS_KEY_ID"],
             secret_key=process["AWS_SECRET_ACCESS_KEY"],
-            state=directory / "terraform.tfstate",
+            backend=states.backend_of(block.name),
         ),
         calls=lambda: sum(lab.calls().values()),
-        flags=f"{options.block} --lab"
+        states=states,
+        flags=f"{options.block}"
+        + (f" --environment {definition.name}" if definition else "")
+        + " --lab"
         + (f" --lab-name {name}" if name != DEFAULT_LAB else "")
         + (f" --lab-runtime {lab.runtime}" if lab.runtime != "process" else ""),
     )
+
+
+def _lab_states(block: Block, lab: Lab, process: Mapping[str, str], name: str, definition: Environment | None) -> States:
+    """Return where the states are in a lab: in its own S3, where a definition keeps them in one, else in files beside it."""
+    from immtf.adapters.aws import Aws
+    from immtf.adapters.states import local_states, make_bucket, states_of
+    from immtf.plan.environments import in_lab
+
+    template = in_lab(definition.backend, endpoint=lab.endpoint, region=lab.region) if definition else None
+    if template is None:
+        return local_states(lab.environments.resolve(), name)
+    aws = Aws.from_environment(process)
+    states = states_of(template, name, aws, process)
+    make_bucket(states.backend_of(block.name), aws, process)
+    return states

@@ -13,7 +13,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from immtf.model.block import ConsulGate
+from immtf.model.block import ServiceGate
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -26,6 +26,7 @@ BY_NAME = re.compile(
 SHORTEST = 6  # shorter ones would mask words
 SHORTEST_LINE = 16  # of several: a key's lines are long, braces and names are not
 VARIABLE = "TF_VAR_"
+USER_VARIABLE = "ETCDCTL_USER"
 
 
 def secret_texts(block: Block, process: Mapping[str, str], variables: Mapping[str, Any], sensitive: Collection[str]) -> list[str]:
@@ -35,13 +36,19 @@ def secret_texts(block: Block, process: Mapping[str, str], variables: Mapping[st
     configuration declares so.
     """
     gates = [gate for cluster in block.clusters.values() for gate in cluster.gates]
-    named = {gate.token_env for gate in gates if isinstance(gate, ConsulGate) and gate.token_env}
+    named = {gate.secret_env for gate in gates if isinstance(gate, ServiceGate) and gate.secret_env}
     found = {value for name, value in process.items() if name in named or BY_NAME.search(name.upper())}
+    found |= {process.get(name, "").partition(":")[2].strip() for name in (*named, USER_VARIABLE)}  # of `user:password`, the password
     for name in sensitive:
         found.update(_leaves(variables.get(name)))
         found.update(_leaves(_read(process.get(f"{VARIABLE}{name}", ""))))
         found.add(process.get(f"{VARIABLE}{name}", ""))
-    pieces = {piece for text in found for piece in _pieces(text)}
+    return texts_of(found)
+
+
+def texts_of(values: Collection[Any]) -> list[str]:
+    """Return every form in which these secret values could be written, the longest first."""
+    pieces = {piece for value in values for text in _leaves(value) for piece in _pieces(text)}
     forms = {form for text in pieces if len(text) >= SHORTEST for form in _forms(text)}
     return sorted(forms, key=lambda text: (-len(text), text))
 

@@ -46,7 +46,7 @@ def run(command: str, options: Options, body: Callable[[Session], Outcome], *, t
     from immtf.cli.ci import accounts
     from immtf.cli.faults import told_without
     from immtf.cli.place import place_for
-    from immtf.cli.secret_texts import secret_texts
+    from immtf.cli.secret_texts import secret_texts, texts_of
     from immtf.plan.checks import allow, checks_of
     from immtf.plan.config import load_block
     from immtf.run.moves import Limits
@@ -77,7 +77,8 @@ def run(command: str, options: Options, body: Callable[[Session], Outcome], *, t
         session = Session(block, target, run_id, signals, listeners, variables, again, overrides=overrides)
         session.elsewhere, session.accepted = options.elsewhere(), frozenset(options.accept_unmarked)
         session.limits = Limits.of(options.move_limit)
-        session.leases = leases
+        session.leases, session.command = leases, command
+        session.hide = lambda values: secrets.extend(texts_of(values))  # every reader has this very list
         stack.callback(session.close)
         code = run_to_end(session, command, lambda: body(session))
     if journal.failure is not None:
@@ -86,8 +87,11 @@ def run(command: str, options: Options, body: Callable[[Session], Outcome], *, t
     return code
 
 
-def confirmer(options: Options, *, name: str | None = None, again: str = "immtf again") -> Callable[[str], None]:
-    """Return what asks a person before a change; with `name` that name has to be typed. `again` is the command that is told to go on."""
+def confirmer(options: Options, *, name: str | None = None, again: str = "immtf again", whose: str = "block") -> Callable[[str], None]:
+    """Return what asks a person before a change; with `name` that name has to be typed. `again` is the command that is told to go on.
+
+    `whose` name it is.
+    """
 
     def confirm(question: str) -> None:
         if options.yes and name is None:
@@ -96,19 +100,19 @@ def confirmer(options: Options, *, name: str | None = None, again: str = "immtf 
             way = "there is no terminal to ask at"
             on = f"`{again} --yes`" if name is None else f"`{again} --confirm {name}`, or type the name at a terminal"
             raise UsageError(f"not confirmed: {way}", next=on)
-        if not _confirmed(question, name, again):
+        if not _confirmed(question, name, again, whose):
             raise UsageError("not confirmed: another name was typed", next=f"the name is {name}: `{again}`")
 
     return confirm
 
 
-def _confirmed(question: str, name: str | None, again: str) -> bool:
+def _confirmed(question: str, name: str | None, again: str, whose: str) -> bool:
     """Ask at the terminal; whether the name was typed. A no, Ctrl-C and SIGTERM end the run: there is no safe point to wait for yet."""
     before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         if name is None:
             return click.confirm(question, abort=True, err=True)
-        return bool(click.prompt(f"{question}\nType the block's name to go on", err=True) == name)
+        return bool(click.prompt(f"{question}\nType the {whose}'s name to go on", err=True) == name)
     except click.Abort:
         raise Interrupted("not confirmed", next=f"`{again}` asks anew") from None
     finally:
@@ -154,21 +158,24 @@ def _shown(reader: Reader, command: str, options: Options, secrets: list[str]) -
     return show
 
 
-def print_data(event: Event, output: str) -> None:
-    """Print a plan, a status or a diagnosis to stdout, as a table or as lines."""
+def print_data(event: Event, output: str, block: str = "") -> None:
+    """Print a plan, a status or a diagnosis to stdout, as a table or as lines; with a block's name where there are several."""
     from immtf.model.events import Diagnosed, PlanMade, StatusTaken
     from immtf.report import lists, tables
 
+    begins = f"{block}: " if block else ""
     if isinstance(event, Diagnosed):
         click.echo("\n".join(lists.finding_lines(event.findings)))
     elif output == "lines" and isinstance(event, PlanMade):
-        click.echo("\n".join(lists.plan_lines(event.rows, event.shared, event.image)))
+        click.echo("\n".join(begins + line for line in lists.plan_lines(event.rows, event.shared, event.image)))
     elif output == "lines" and isinstance(event, StatusTaken):
-        click.echo("\n".join(lists.status_lines(event.rows, event.unfinished)))
+        click.echo("\n".join(begins + line for line in lists.status_lines(event.rows, event.unfinished)))
     else:
         from rich.console import Console
 
         console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+        if block:
+            console.print(f"block {block}", style="bold", markup=False)
         if isinstance(event, PlanMade):
             console.print(tables.plan_table(event.rows, event.shared, event.image))
         elif isinstance(event, StatusTaken):

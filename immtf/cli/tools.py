@@ -12,17 +12,17 @@ from immtf.errors import ImmtfError
 
 
 @click.command()
-@click.argument("which", type=click.Choice(["block", "events"]), default="block")
+@click.argument("which", type=click.Choice(["block", "environment", "events"]), default="block")
 def schema(which: str) -> None:
-    """Print the JSON schema of immtf.yaml, or of the events, for editors and readers."""
+    """Print the JSON schema of immtf.yaml, of an environment's file, or of the events, for editors and readers."""
     if which == "events":
         from immtf.report.schema import schema_text
 
         click.echo(schema_text().rstrip())
         return
-    from immtf.plan.config import json_schema
+    from immtf.plan.config import environment_schema, json_schema
 
-    click.echo(json.dumps(json_schema(), indent=2))
+    click.echo(json.dumps(environment_schema() if which == "environment" else json_schema(), indent=2))
 
 
 @click.command()

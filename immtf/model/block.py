@@ -75,6 +75,39 @@ class ConsulGate(Pace):
     def id(self) -> str:
         return self._id("consul")
 
+    @property
+    def secret_env(self) -> str | None:
+        """Return the environment variable of the gate's own that holds a secret, if there is one."""
+        return self.token_env
+
+
+@dataclass(frozen=True, kw_only=True)
+class EtcdGate(Pace):
+    """etcd's members are those expected, with a leader that each of them names, no alarm, all answering for themselves and caught up.
+
+    `expect` is the number of voters; without it, it is the number of the cluster's nodes. `max_lag` is in entries of the Raft log.
+    `user_env` names the environment variable that holds `user:password`; neither is ever in a file.
+    """
+
+    expect: int | None = None
+    port: int = 2379
+    scheme: Literal["http", "https"] = "http"
+    user_env: str | None = None
+    max_lag: int = MAX_LAG
+
+    @property
+    def id(self) -> str:
+        return self._id("etcd")
+
+    @property
+    def secret_env(self) -> str | None:
+        """Return the environment variable of the gate's own that holds a secret, if there is one."""
+        return self.user_env
+
+
+ServiceGate = ConsulGate | EtcdGate
+"""The gates that speak to a clustered service as a whole, which tells its own quorum."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class HttpGate(Pace):
@@ -143,7 +176,7 @@ class TestinfraGate(Pace):
         return self._id("testinfra")
 
 
-Gate = MountedGate | ConsulGate | HttpGate | TcpGate | CommandGate | TestinfraGate
+Gate = MountedGate | ConsulGate | EtcdGate | HttpGate | TcpGate | CommandGate | TestinfraGate
 
 
 @dataclass(frozen=True)
@@ -190,10 +223,13 @@ class ImageSpec:
 
 @dataclass(frozen=True)
 class LabSpec:
-    """What the lab needs to know: the directory of the images' trees, and the Terraform variable of the network's range."""
+    """What the lab needs to know: the directory of the images' trees, and the Terraform variable of the network's range.
 
-    images: Path
-    network: str
+    None and "" where a block has none: one without machines has no images, one in another block's network has no range.
+    """
+
+    images: Path | None = None
+    network: str = ""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class Attachment:
 class Volume:
     """A volume; `state` is creating, available, in-use, deleting, deleted or error; sizes are GiB; `kind` is AWS's type, e.g. gp3.
 
-    `created` is when it was made (as `launched`).
+    `created` is when it was made (as `launched`), `snapshot_id` what from, "" for an empty one.
     """
 
     volume_id: str
@@ -52,6 +52,7 @@ class Volume:
     attachments: tuple[Attachment, ...] = ()
     kind: str = ""
     created: float = 0.0
+    snapshot_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from immtf.model.block_events import BlockEvent, BlockTold
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -274,6 +276,7 @@ Event: TypeAlias = (
     | ImagesListed
     | RunHalted
     | RunFinished
+    | BlockEvent
 )
 
 
@@ -285,5 +288,11 @@ def event_name(event: Event | type[Event]) -> str:
 
 def to_record(event: Event, *, run: str, seq: int, at: str) -> dict[str, Any]:
     """Return the event as one JSON-ready mapping with its envelope."""
+    return {"v": SCHEMA_VERSION, "seq": seq, "at": at, "run": run, **_body(event)}
+
+
+def _body(event: Event) -> dict[str, Any]:
     body = {key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(event).items()}
-    return {"v": SCHEMA_VERSION, "seq": seq, "at": at, "run": run, "event": event_name(event), **body}
+    if isinstance(event, BlockTold):
+        body["told"] = _body(event.told)
+    return {"event": event_name(event), **body}

@@ -63,3 +63,17 @@ class ImageRow:
     used_by: tuple[str, ...] = ()
     fate: str = ""
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRow:
+    """One block of a run over many: `now` is the version that is deployed, "" where that was not asked or there is none.
+
+    `after` are the blocks of this run that must have ended well before it begins, `command` is the command line of its own run.
+    """
+
+    block: str
+    version: str
+    now: str
+    after: tuple[str, ...]
+    command: str = ""

@@ -32,9 +32,10 @@ class Told:
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How the run of a block ended; `problem` is why, in words, where it didn't end well."""
+    """How the run of a block ended; `problem` is why, in words, where it didn't end well, and `next` what it says to do."""
 
     block: str
     ending: Ending
     exit_code: int = ExitCode.DONE
     problem: str = ""
+    next: str = ""

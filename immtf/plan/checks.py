@@ -82,6 +82,33 @@ RULES = (
         "the versions of the blocks that this one needs are known",
         "right where a block is there and can't publish its version yet",
     ),
+    _hard("producer-absent", "the blocks that this one requires are deployed", "there is nothing that it could stand on"),
+    _hard(
+        "producer-output",
+        "the outputs that are used of other blocks are there, and of their type",
+        "Terraform would fail on them half-way, or make something wrong of them",
+    ),
+    _hard(
+        "producer-variable",
+        "what other blocks publish goes into variables that are declared for it",
+        "a value would be passed over, or a secret shown; the variable is mended in the file or in the HCL",
+    ),
+    _hard("consumer-deployed", "no block is destroyed that a deployed block requires", "the other would stand on nothing; it goes first"),
+    _hard(
+        "consumer-version",
+        "a block isn't upgraded past what a deployed block accepts of it",
+        "the deployed block would run on what it says it can't run on; a version of it that accepts both goes first",
+    ),
+    _soft(
+        "consumer-unknown",
+        "what the deployed blocks require is known, where a version changes that they may require",
+        "right where a block is there and can't publish yet what it requires",
+    ),
+    _hard(
+        "upgrade-order",
+        "after every step of an upgrade of many blocks each accepts what it requires",
+        "in between, a block would run on what it says it can't run on; a version in between makes an order",
+    ),
     _soft("image-architecture", "the image is of the present instances' architecture", "right where the instance type changes with it"),
     _soft("data-format", "an old image gets only data that it can read", "right where a tag is wrong, and a person knows better"),
     _soft("shared-change", "a node's step changes nothing that is shared", "right where it can't be applied on its own"),
@@ -91,6 +118,7 @@ _AGAIN = "right where the gate asks for what the new version doesn't have; the n
 GATES = (
     _hard("mounted", "every volume is attached, mounted and the node's own", "nothing else proves that the data came back"),
     _soft("consul", "the node is back in a whole cluster", _AGAIN),
+    _soft("etcd", "the member is back in a whole cluster", _AGAIN),
     _soft("http", "a page of the node answers", _AGAIN),
     _soft("tcp", "a port of the node answers", _AGAIN),
     _soft("command", "a script on the node ends well", _AGAIN),

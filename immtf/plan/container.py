@@ -41,16 +41,29 @@ FILES = {
     "CONSUL_CACERT": SECRETS / "consul-ca.pem",
     "CONSUL_CLIENT_CERT": SECRETS / "consul-cert.pem",
     "CONSUL_CLIENT_KEY": SECRETS / "consul-key.pem",
+    "ETCDCTL_CACERT": SECRETS / "etcd-ca.pem",
+    "ETCDCTL_CERT": SECRETS / "etcd-cert.pem",
+    "ETCDCTL_KEY": SECRETS / "etcd-key.pem",
     "GITHUB_STEP_SUMMARY": SECRETS / "summary.md",
 }
 WRITTEN = frozenset(("GITHUB_STEP_SUMMARY",))
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 WELL_KNOWN = (*KEYS, "AWS_REGION", "AWS_DEFAULT_REGION")
-_PASSED = ("AWS_", "CONSUL_", "IMMTF_", "TF_VAR_", "TF_TOKEN_", "TF_LOG", "TF_WORKSPACE", "GITHUB_ACTIONS", "GITLAB_CI")
+_PASSED = ("AWS_", "CONSUL_", "ETCDCTL_", "IMMTF_", "TF_VAR_", "TF_TOKEN_", "TF_LOG", "TF_WORKSPACE", "GITHUB_ACTIONS", "GITLAB_CI")
 _ALSO = frozenset(("USER", *(name for upper in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY") for name in (upper, upper.lower()))))
 # What these say is true of this machine only, or is said by the command itself.
 _OF_THIS_MACHINE = frozenset(
-    ("IMMTF_HOME", "IMMTF_BLOCK", "IMMTF_TERRAFORM", "IMMTF_CONSUL", "IMMTF_INSIDE", "IMMTF_CONTAINER", "IMMTF_VOLUME", "TF_LOG_PATH")
+    (
+        "IMMTF_HOME",
+        "IMMTF_BLOCK",
+        "IMMTF_TERRAFORM",
+        "IMMTF_CONSUL",
+        "IMMTF_ETCD",
+        "IMMTF_INSIDE",
+        "IMMTF_CONTAINER",
+        "IMMTF_VOLUME",
+        "TF_LOG_PATH",
+    )
 )
 ROLE = (
     "no credentials are set: the machine's role is used. On EC2 a container is one hop more, so the instance must allow two:"

@@ -23,7 +23,7 @@ from immtf.plan.judge import Refusal
 from immtf.plan.versions import Constraint, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from immtf.model.block import Block, Cluster
     from immtf.model.terraform import PlanData, Resource
@@ -52,10 +52,17 @@ def publications(plan: PlanData) -> tuple[Publication, ...]:
     )
 
 
-def judge_requires(block: Block, plan: PlanData) -> list[Refusal]:
-    """Judge a full plan by what the block requires of other blocks."""
+def judge_requires(block: Block, plan: PlanData, known: Collection[str] = ()) -> list[Refusal]:
+    """Judge a full plan by what the block requires of other blocks.
+
+    `known` are those whose own states were judged already: of them no evidence is asked here, and what is there may not speak against.
+    """
     found = publications(plan)
-    return [refusal for name, text in sorted(block.requires.items()) for refusal in _judge_one(block, name, Constraint.parse(text), found)]
+    return [
+        refusal
+        for name, text in sorted(block.requires.items())
+        for refusal in _judge_one(block, name, Constraint.parse(text), found, known=name in known)
+    ]
 
 
 def judge_previous(old: Block, new: Block) -> tuple[str, ...]:
@@ -91,30 +98,44 @@ def _published(row: Resource) -> Publication:
     told: Any = outputs.get("block") if isinstance(outputs, dict) else None
     if SENSITIVE in (outputs, told):
         return Publication(row.address, problem="publishes its output `block` as sensitive, so that it can't be read")
+    item = publication(row.address, told)
+    if item.name and "block" in (row.values.get("defaults") or {}):
+        what = f"has a default for the output `block` of {item.name}, so nobody knows what is deployed"
+        return Publication(row.address, item.name, problem=what)
+    return item
+
+
+def publication(address: str, told: Any) -> Publication:
+    """Return what the value of an output `block` tells; `told` is None where there is no such output."""
     if not isinstance(told, dict) or not isinstance(told.get("name"), str):
-        return Publication(row.address, problem="publishes no output `block` with a name")
+        return Publication(address, problem="publishes no output `block` with a name")
     name, version = told["name"], told.get("version")
-    if "block" in (row.values.get("defaults") or {}):
-        return Publication(row.address, name, problem=f"has a default for the output `block` of {name}, so nobody knows what is deployed")
     if not isinstance(version, str):
-        return Publication(row.address, name, problem=f"publishes no version of block {name} as text")
+        return Publication(address, name, problem=f"publishes no version of block {name} as text")
     try:
         Version.parse(version)
     except UsageError as error:
-        return Publication(row.address, name, problem=f"publishes block {name} with a version that is none: {error.what}")
-    return Publication(row.address, name, version)
+        return Publication(address, name, problem=f"publishes block {name} with a version that is none: {error.what}")
+    return Publication(address, name, version)
 
 
-def _judge_one(block: Block, name: str, wanted: Constraint, found: tuple[Publication, ...]) -> Iterator[Refusal]:
+def judge_publication(block: Block, name: str, wanted: Constraint, item: Publication) -> Iterator[Refusal]:
+    """Judge what one state tells of a required block by the range that is wanted."""
+    needs = f"block {block.name} {block.version} requires {name} {wanted}"
+    if item.problem:
+        yield Refusal("requires-unknown", (item.address,), f"{item.problem}; {needs}", _how_to_publish(name))
+    elif not wanted.allows(Version.parse(item.version)):
+        mend = f"deploy a version of {name} within {wanted} first, or a version of {block.name} that accepts {name} {item.version}"
+        yield Refusal("requires-version", (item.address,), f"is block {name} {item.version}, and {needs}", mend)
+
+
+def _judge_one(block: Block, name: str, wanted: Constraint, found: tuple[Publication, ...], *, known: bool) -> Iterator[Refusal]:
     mine = [item for item in found if item.name == name]
     needs = f"block {block.name} {block.version} requires {name} {wanted}"
     for item in mine:
-        if item.problem:
-            yield Refusal("requires-unknown", (item.address,), f"{item.problem}; {needs}", _how_to_publish(name))
-        elif not wanted.allows(Version.parse(item.version)):
-            mend = f"deploy a version of {name} within {wanted} first, or a version of {block.name} that accepts {name} {item.version}"
-            yield Refusal("requires-version", (item.address,), f"is block {name} {item.version}, and {needs}", mend)
-    if not mine:
+        if not (known and item.problem):
+            yield from judge_publication(block, name, wanted, item)
+    if not mine and not known:
         seen = "; ".join(map(str, found)) or "it reads no `terraform_remote_state`"
         what = f"doesn't tell which version of block {name} is deployed ({seen}), and {needs}"
         yield Refusal("requires-unknown", (), what, _how_to_publish(name))

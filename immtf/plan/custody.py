@@ -79,7 +79,7 @@ def judge_attached(instance: Instance | None, volume: Volume | None, place: Volu
 
 def _judge_mount(block: str, now: NodeNow, place: VolumePlace, mount: Mount | None, *, marked: bool) -> Verdict:
     if mount is None or not mount.mounted:
-        return _judge_unmounted(now, place)
+        return judge_unmounted(now, place)
     if mount.serial and mount.serial.replace("-", "") != place.volume_id.replace("-", ""):
         return Verdict(held=False, reason=f"{place.mount} is on {mount.serial}, not on {place.volume_id}", final=True)
     if not mount.filesystem:
@@ -97,7 +97,7 @@ def _judge_mount(block: str, now: NodeNow, place: VolumePlace, mount: Mount | No
     return Verdict(held=not differs, reason=reason, final=bool(differs))
 
 
-def _judge_unmounted(now: NodeNow, place: VolumePlace) -> Verdict:
+def judge_unmounted(now: NodeNow, place: VolumePlace) -> Verdict:
     """Say why nothing is mounted, as far as the image tells. A blank volume stays as it is: only `create` lets one be formatted."""
     status = now.facts.status(place.volume_id) if now.facts else ""
     reason = f"nothing is mounted at {place.mount}"

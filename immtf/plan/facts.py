@@ -68,6 +68,24 @@ def mark_script(path: str, mark: Mark) -> str:
     )
 
 
+def remark_script(path: str, old: Mark, new: Mark) -> str:
+    """Return the script that puts a mark in the place of another, which has to be there as it was read; the other stays beside it."""
+    target = f'"${{IMMTF_ROOT:-}}"{shlex.quote(f"{path}/{MARK_FILE}")}'
+    before, after = (shlex.quote(json.dumps(asdict(mark), sort_keys=True)) for mark in (old, new))
+    return "\n".join(
+        [
+            "set -e",
+            f"findmnt --noheadings --mountpoint {shlex.quote(path)} >/dev/null",
+            f'test "$(cat {target})" = {before}',
+            f"printf '%s\\n' {after} >{target}.new",
+            f"cp {target} {target}.restored",
+            "sync",
+            f"mv {target}.new {target}",
+            "",
+        ]
+    )
+
+
 def first_boot_script(path: str, volume_id: str) -> str:
     """Return the script that lets an instance make a filesystem on this very volume, for the place `path`.
 

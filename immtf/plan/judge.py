@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from immtf.model.terraform import Change, PlanData
 
 
+REFUSED = "the plan was refused, nothing of it was applied: "
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a plan may not be applied: the check's id, the offending addresses, and how to mend it."""
@@ -131,7 +134,7 @@ def refuse(refusals: Iterable[Refusal], where: str) -> None:
         return
     lines = [f"{named(item.check)}{', '.join(item.addresses) or 'the plan'} {item.what}" for item in found]
     raise PlanRefused(
-        "the plan was refused, nothing of it was applied: " + "; ".join(lines),
+        REFUSED + "; ".join(lines),
         where=where,
         next="; ".join(dict.fromkeys(f"{item.mend}{way_past(item.check)}" for item in found)),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from immtf.errors import PersonNeeded
-from immtf.model.block import ConsulGate
+from immtf.model.block import ServiceGate
 from immtf.model.rows import PlanRow
 from immtf.model.snapshot import ChangeKind, NodeNow, Snapshot
 from immtf.model.steps import (
@@ -159,7 +159,7 @@ def steps_of(node: NodeId, action: str, *, snapshots: bool = False) -> tuple[Ste
 
 def allowed_away(cluster: Cluster, members: int) -> int:
     """Return how many nodes of a cluster may be away: bounded by quorum where its service has one, else at least one must be left."""
-    if any(isinstance(gate, ConsulGate) for gate in cluster.gates):
+    if any(isinstance(gate, ServiceGate) for gate in cluster.gates):
         return may_be_away(members, cluster.max_unavailable)
     return max(0, min(cluster.max_unavailable, members - 1))
 
@@ -243,5 +243,5 @@ def _quorum_left(cluster: Cluster, snapshot: Snapshot, action: str) -> str:
     members = sum(1 for item in snapshot.nodes if item.cluster == cluster.name and snapshot.change(item).kind is not ChangeKind.CREATE)
     if action in {"skip", "create"}:
         return f"{members} of {members}"
-    quorum = f" (quorum {majority(members)})" if any(isinstance(gate, ConsulGate) for gate in cluster.gates) else ""
+    quorum = f" (quorum {majority(members)})" if any(isinstance(gate, ServiceGate) for gate in cluster.gates) else ""
     return f"{members - 1} of {members}{quorum}"

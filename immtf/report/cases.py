@@ -3,6 +3,7 @@
 The run itself is always a case, so that a run which ends before its first stage, or is killed, is never an empty and so a green file.
 A halt makes the run fail, the node or else the stage that was at work, and each gate that did not hold; what the halt kept from being
 begun or finished is skipped with that reason. So a reader that shows only failures shows the cause and the next command.
+A run over many blocks has a suite of its own, and one for each block.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from immtf.errors import ExitCode
+from immtf.model import block_events as b
 from immtf.model import events as e
 from immtf.report.entries import entry, spoken
-from immtf.report.junit import Case, document
+from immtf.report.junit import Case, Suite, document
 from immtf.report.lists import summary_cells
 from immtf.report.wording import duration, plain
 
@@ -68,6 +70,8 @@ class Cases:
     passed_over: list[Case] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     more: list[Case] = field(default_factory=list)
+    blocks: dict[str, Cases] = field(default_factory=dict)
+    skipped: str = ""
 
     def take(self, event: Event, at: datetime) -> None:
         """Fold one event in; `at` is when it happened."""
@@ -89,7 +93,7 @@ class Cases:
             case e.GateAsked():
                 self._take_gate(event)
             case _:
-                self._take_word(event)
+                self._take_word(event, at)
 
     def refuse(self, error: ImmtfError) -> None:
         """Take what kept the run from its first event, or stopped it past its last one."""
@@ -97,11 +101,15 @@ class Cases:
 
     def document(self) -> str:
         """Return the JUnit file's text, as far as the run has come."""
+        return document(self.suite(), *(cases.suite() for cases in self.blocks.values()))
+
+    def suite(self) -> Suite:
+        """Return the run's own cases; those of its blocks are in suites of their own."""
         end = self.end or _NONE
         seconds = end.duration_s or _between(self.began, self.latest)
         known = {"run": self.run, "command": self.command, "block": self.block, **self.properties, "immtf": self.immtf}
         known |= {name.strip(): value for name, value in summary_cells(end)} if self.end else {}
-        return document(f"immtf {self.command} {self.block}".strip(), self._cases(), properties=known, began=self.began, seconds=seconds)
+        return Suite(f"immtf {self.command} {self.block}".strip(), self._cases(), known, self.began, seconds)
 
     def _cases(self) -> list[Case]:
         halt = self._halt()
@@ -130,6 +138,8 @@ class Cases:
         seconds = self.end.duration_s if self.end else _between(self.began, self.latest)
         summary = [f"{name.strip()}: {value}" for name, value in summary_cells(self.end)] if self.end else []
         case = Case(self._group("run"), self.command, seconds, output=(*self.told, *summary))
+        if self.skipped:
+            return replace(case, result="skipped", reason=self.skipped)
         return _failed(case, halt) if halt else case
 
     def _open_stages(self, halt: e.RunHalted | None) -> list[Case]:
@@ -150,6 +160,19 @@ class Cases:
             return []
         left = (node for node in self.planned if node not in seen)
         return [Case(self._group("nodes"), node, result="skipped", reason=f"not reached ({self.planned[node]})") for node in left]
+
+    def _take_block(self, event: b.BlocksPlanned | b.BlockTold | b.BlockEnded, at: datetime) -> None:
+        """Fold in what is about one block of many. One that never told its end has failed, or was skipped, for the reason of its end."""
+        if isinstance(event, b.BlocksPlanned):
+            self.blocks = {row.block: Cases(self.run, self.command, row.block, self.immtf) for row in event.rows}
+            return
+        cases = self.blocks.setdefault(event.block, Cases(self.run, self.command, event.block, self.immtf))
+        if isinstance(event, b.BlockTold):
+            cases.take(event.told, at)
+        elif event.ending == "skipped":
+            cases.skipped = plain(event.problem)
+        elif event.exit_code not in {0, ExitCode.CHANGES_PENDING}:
+            cases.halt = cases.halt or e.RunHalted(event.problem, "", "", event.next, event.exit_code)
 
     def _take_plan(self, event: e.PlanMade) -> None:
         changing = [row for row in event.rows if row.action not in {"none", "skip"}]
@@ -186,8 +209,10 @@ class Cases:
         earlier = 0.0 if before is None else before.earlier_s if event.elapsed_s >= before.last.elapsed_s else before.seconds
         self.gates[event.node, event.gate] = _Gate(event, earlier)
 
-    def _take_word(self, event: Event) -> None:
+    def _take_word(self, event: Event, at: datetime) -> None:
         match event:
+            case b.BlocksPlanned() | b.BlockTold() | b.BlockEnded():
+                self._take_block(event, at)
             case e.CheckOverridden():
                 name = f"{event.check} at {event.node}" if event.node else event.check
                 reason = f"let pass by --allow: {plain(event.reason)}"
@@ -202,7 +227,7 @@ class Cases:
                 return
 
     def _group(self, kind: str) -> str:
-        return f"{self.block or 'immtf'}.{kind}"
+        return f"{'blocks.' if self.blocks else ''}{self.block or 'immtf'}.{kind}"
 
 
 def _of_gate(group: str, gate: _Gate, halt: e.RunHalted | None) -> Case:

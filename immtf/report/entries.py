@@ -6,10 +6,12 @@ The words are decided here once, so that the terminal, a CI log and a picture ne
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, assert_never
 
+from immtf.model import block_events as b
 from immtf.model import events as e
 from immtf.report.wording import counted, duration, plain, within_module
 
@@ -167,6 +169,44 @@ def _(event: e.RunHalted) -> Entry:
 def _(event: e.RunFinished) -> Entry:
     sort: Sort = "done" if event.exit_code == 0 else "fail"
     return Entry(sort, "", "run", f"{spoken(event.outcome)}, exit {event.exit_code}", event.duration_s)
+
+
+@_entry.register(b.BlocksPlanned)
+def _(event: b.BlocksPlanned) -> Entry:
+    at_once = f", {event.parallel} at once" if event.parallel > 1 else ""
+    return Entry("info", "", "order", f"{counted(len(event.rows), 'block')}{at_once}: {', '.join(row.block for row in event.rows)}")
+
+
+@_entry.register(b.BlockStarted)
+def _(event: b.BlockStarted) -> Entry:
+    return Entry("start", event.block, "block", f"{event.index} of {event.total}: version {event.version or 'not known'}")
+
+
+@_entry.register(b.BlockTold)
+def _(event: b.BlockTold) -> Entry:
+    told = _entry(event.told)
+    return replace(told, node=f"{event.block} {told.node}".strip())
+
+
+@_entry.register(b.BlockEnded)
+def _(event: b.BlockEnded) -> Entry:
+    code = f", exit {event.exit_code}" if event.exit_code else ""
+    words = f"{spoken(event.ending)}{code}{': ' if event.problem else ''}{event.problem}"
+    return Entry(block_sort(event), event.block, "block", words, event.seconds or None)
+
+
+@_entry.register(b.BlocksEnded)
+def _(event: b.BlocksEnded) -> Entry:
+    sorts = {block_sort(row) for row in event.rows}
+    ended = Counter(row.ending for row in event.rows)
+    words = ", ".join(f"{number} {spoken(ending)}" for ending, number in ended.items())
+    return Entry("fail" if "fail" in sorts else "done", "", "blocks", words)
+
+
+def block_sort(event: b.BlockEnded) -> Sort:
+    """Return the sort of a block's end."""
+    sorts: dict[str, Sort] = {"done": "done", "nothing_to_do": "done", "pending": "done", "skipped": "skip"}
+    return sorts.get(event.ending, "fail")
 
 
 def spoken(name: str) -> str:

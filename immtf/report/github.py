@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from immtf.model import events as e
+from immtf.model.block_events import BlockTold
 from immtf.report.entries import entry
 from immtf.report.wording import plain
 
@@ -40,6 +41,8 @@ def group(title: str) -> str:
 def annotated(event: Event, command: str) -> list[str]:
     """Return the annotations that an event is worth: a halt, a warning, a check that was let pass, an end that went well."""
     match event:
+        case BlockTold():
+            return annotated(event.told, f"{command}: {event.block}")
         case e.RunHalted():
             told = [event.what, *([f"safe: {event.safe}"] if event.safe else []), *([f"next: {event.next}"] if event.next else [])]
             at = f" at {event.where}" if event.where else ""

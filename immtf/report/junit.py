@@ -1,6 +1,6 @@
-"""JUnit XML as GitHub's actions, GitLab and Jenkins read it: one suite, its cases, each passed, failed, in error or skipped.
+"""JUnit XML as GitHub's actions, GitLab and Jenkins read it: suites, their cases, each passed, failed, in error or skipped.
 
-There is no one standard. What is written here is what all of them take: `testsuites` with one `testsuite`, whose children stand in
+There is no one standard. What is written here is what all of them take: `testsuites` with a `testsuite` each, whose children stand in
 the order that the strict readers want (properties, cases), and of each case at most one result before its output. Times are seconds with a
 point, the timestamp is UTC without a zone. No text may spoil the file: what XML can't hold (control characters, halves of surrogate
 pairs) is left out, and two cases never bear the same name, since some readers keep only the last one.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -41,24 +41,45 @@ class Case:
     output: Sequence[str] = ()
 
 
-def document(
-    name: str, cases: Iterable[Case], *, properties: Mapping[str, str], began: datetime | None = None, seconds: float = 0.0
-) -> str:
-    """Return the file's text: a suite of this name. `began` is when it began, `seconds` how long it took altogether."""
-    told = _each_once(cases)
-    counts = {kind: sum(case.result == kind for case in told) for kind in ("failure", "error", "skipped")}
-    totals = {"tests": str(len(told)), "failures": str(counts["failure"]), "errors": str(counts["error"])}
-    root = ET.Element("testsuites", {"name": printed(name), **totals, "time": _time(seconds)})
-    suite = ET.SubElement(root, "testsuite", {"name": printed(name), **totals, "skipped": str(counts["skipped"]), "time": _time(seconds)})
-    if began is not None:
-        suite.set("timestamp", began.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
-    group = ET.SubElement(suite, "properties")
-    for key, value in properties.items():
-        ET.SubElement(group, "property", {"name": printed(key), "value": printed(value)})
-    for case in told:
-        _add(suite, case)
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Cases under a name. `began` is when it began, `seconds` how long it took altogether."""
+
+    name: str
+    cases: Sequence[Case]
+    properties: Mapping[str, str] = field(default_factory=dict)
+    began: datetime | None = None
+    seconds: float = 0.0
+
+
+def document(first: Suite, *others: Suite) -> str:
+    """Return the file's text. The first suite is that of the whole: others are parts of it, some side by side."""
+    suites = (first, *others)
+    told = [(suite, _each_once(suite.cases)) for suite in suites]
+    totals = _counted([case for _, cases in told for case in cases])
+    root = ET.Element("testsuites", {"name": printed(first.name), **totals, "time": _time(first.seconds)})
+    for suite, cases in told:
+        _add_suite(root, suite, cases)
     ET.indent(root)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _counted(cases: Sequence[Case]) -> dict[str, str]:
+    counts = {name: sum(case.result == kind for case in cases) for name, kind in (("failures", "failure"), ("errors", "error"))}
+    return {"tests": str(len(cases)), **{name: str(count) for name, count in counts.items()}}
+
+
+def _add_suite(root: ET.Element, suite: Suite, cases: Sequence[Case]) -> None:
+    skipped = str(sum(case.result == "skipped" for case in cases))
+    known = {"name": printed(suite.name), **_counted(cases), "skipped": skipped, "time": _time(suite.seconds)}
+    element = ET.SubElement(root, "testsuite", known)
+    if suite.began is not None:
+        element.set("timestamp", suite.began.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
+    group = ET.SubElement(element, "properties")
+    for key, value in suite.properties.items():
+        ET.SubElement(group, "property", {"name": printed(key), "value": printed(value)})
+    for case in cases:
+        _add(element, case)
 
 
 def printed(text: str) -> str:

@@ -4,20 +4,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from immtf.report.entries import spoken
+from immtf.report.entries import block_sort, mark, spoken
 from immtf.report.wording import counted, duration, percent, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from immtf.model.block_events import BlockEnded
     from immtf.model.events import RunFinished
-    from immtf.model.rows import FindingRow, ImageRow, NodeRow, PlanRow
+    from immtf.model.rows import BlockRow, FindingRow, ImageRow, NodeRow, PlanRow
 
 PLAN_HEAD: Final = ("node", "now", "target", "action", "why", "volume", "gates", "quorum left")
 STATUS_HEAD: Final = ("node", "instance", "state", "image", "zone", "volume", "mounted", "role", "health")
 
 IMAGE_HEAD: Final = ("family", "version", "image", "state", "built", "revision", "verified", "promoted", "used by")
 FATE_HEAD: Final = ("family", "version", "image", "built", "promoted", "fate", "why")
+
+
+BLOCKS_HEAD: Final = ("block", "now", "version", "after")
+ENDS_HEAD: Final = ("block", "how it ended", "time", "why, and what to do")
+
+
+def block_cells(rows: Sequence[BlockRow]) -> list[tuple[str, ...]]:
+    """Return the cells of the order of blocks, one tuple a block, in the order of `BLOCKS_HEAD`."""
+    return [_plain((row.block, row.now or "-", row.version or "-", _joined(row.after))) for row in rows]
+
+
+def block_lines(rows: Sequence[BlockRow]) -> list[str]:
+    """Return the order of blocks as lines of text, each beginning with the block."""
+    return [f"{cells[0]}: {_named(BLOCKS_HEAD[1:], cells[1:])}" for cells in block_cells(rows)]
+
+
+def end_cells(rows: Sequence[BlockEnded]) -> list[tuple[str, ...]]:
+    """Return the cells of how each block ended, in the order of `ENDS_HEAD`; what went wrong comes with its block and what to do."""
+    found = []
+    for row in rows:
+        code = f" ({row.exit_code})" if row.exit_code else ""
+        why = "; ".join(text for text in (row.problem, f"next: {row.next}" if row.next else "") if text)
+        found.append(_plain((row.block, f"{mark(block_sort(row))} {spoken(row.ending)}{code}", duration(row.seconds), why)))
+    return found
+
+
+def end_lines(rows: Sequence[BlockEnded]) -> list[str]:
+    """Return how each block ended as lines of text, each beginning with the block."""
+    return [f"{block}: {ending}, {took}{': ' if why else ''}{why}" for block, ending, took, why in end_cells(rows)]
 
 
 def plan_cells(rows: Sequence[PlanRow]) -> list[tuple[str, ...]]:

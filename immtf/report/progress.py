@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias, assert_never
 
+from immtf.model import block_events as b
 from immtf.model import events as e
 from immtf.report.entries import entry, spoken
 from immtf.report.wording import duration, plain
@@ -68,7 +69,12 @@ class Progress:
     def take(self, event: Event, at: datetime) -> None:
         """Fold one event in."""
         self.began = self.began or at
-        if isinstance(event, e.NodeStarted | e.NodeFinished | e.NodeSkipped):
+        if isinstance(event, b.BlocksPlanned):
+            for row in event.rows:
+                self.node(row.block).planned = True
+        elif isinstance(event, b.BlockStarted | b.BlockEnded):
+            self._take_block(event, at)
+        elif isinstance(event, e.NodeStarted | e.NodeFinished | e.NodeSkipped):
             self._take_node(event, at)
         elif isinstance(event, e.StepStarted | e.StepWaited | e.StepFinished | e.StepSkipped | e.GateAsked | e.TerraformTold):
             self._take_step(event, at)
@@ -109,6 +115,20 @@ class Progress:
                 self.node(where).state = "halted"
             case _:
                 return
+
+    def _take_block(self, event: b.BlockStarted | b.BlockEnded, at: datetime) -> None:
+        block = self.node(event.block)
+        block.rest()
+        block.planned = True
+        if isinstance(event, b.BlockStarted):
+            block.state, block.since, block.about = "working", at, plain(event.version)
+            self.position = f"block {event.index} of {event.total}"
+            return
+        sort = entry(event).sort
+        block.state = "done" if sort == "done" else "skipped" if sort == "skip" else "halted"
+        block.seconds, block.about = event.seconds, plain(event.problem)
+        for name in [name for name in self.nodes if name.startswith(f"{block.node} ")]:
+            del self.nodes[name]
 
     def _take_node(self, event: e.NodeStarted | e.NodeFinished | e.NodeSkipped, at: datetime) -> None:
         node = self.node(event.node)

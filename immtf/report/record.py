@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from immtf.errors import ImmtfError
-from immtf.model import events, rows
+from immtf.model import block_events, events, rows
 from immtf.model.events import SCHEMA_VERSION, Event, event_name
 
 EVENTS: Final[dict[str, type[Event]]] = {event_name(kind): kind for kind in typing.get_args(Event)}
@@ -66,7 +66,7 @@ def _masked(value: Any, secrets: list[str]) -> Any:
 def fields_of(kind: type[Any]) -> dict[str, Any]:
     """Return the fields of an event or a row with their types, in order."""
     if kind not in _FIELDS:
-        _FIELDS[kind] = typing.get_type_hints(kind, vars(rows) | vars(events), {"Mapping": Mapping})
+        _FIELDS[kind] = typing.get_type_hints(kind, vars(rows) | vars(block_events) | vars(events), {"Mapping": Mapping})
     return _FIELDS[kind]
 
 
@@ -82,12 +82,17 @@ def to_event(record: Mapping[str, Any]) -> tuple[Event, datetime] | None:
             next="read it with the immtf that wrote it, or a newer one",
         )
     kind = EVENTS.get(str(record.get("event")))
-    if kind is None:
+    if kind is None or (kind is block_events.BlockTold and _is_news(record.get("told"))):
         return None
     try:
         return _build(kind, record), datetime.fromisoformat(record["at"])
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise RecordRefused(f"not a `{record.get('event')}`: {error}") from error
+
+
+def _is_news(told: object) -> bool:
+    """Return whether what a block told is an event that a newer minor version added."""
+    return isinstance(told, Mapping) and isinstance(told.get("event"), str) and told["event"] not in EVENTS
 
 
 def _build(kind: type[Any], body: Mapping[str, Any]) -> Any:
@@ -100,6 +105,8 @@ def _value(hint: Any, value: Any) -> Any:
         return tuple(_value(typing.get_args(hint)[0], item) for item in value)
     if dataclasses.is_dataclass(hint):
         return _build(typing.cast("type", hint), value)
+    if hint == Event:
+        return _build(EVENTS[value["event"]], value)
     if isinstance(hint, types.UnionType):
         inner = next(part for part in typing.get_args(hint) if part is not types.NoneType)
         return None if value is None else _value(inner, value)

@@ -23,35 +23,56 @@ LONGEST = 2000
 MOST_TEXTS = 500
 
 
+def read_line(line: str) -> Event | str:
+    """Return the event of a line of another immtf's `--output json`, or in words what the line says; "" where it says nothing."""
+    record = _record(line)
+    if record is None:
+        return plain(line)
+    try:
+        read = to_event(record)
+    except RecordRefused as error:
+        return f"{record.get('event')}, {error.what}"
+    if read is None:
+        return f"{plain(str(record['event']))} (this version of immtf doesn't know that event)"
+    return read[0]
+
+
+@dataclass(slots=True)
+class Texts:
+    """Cuts texts where they are long; after so many of them there are no more, as a program that goes mad would fill the journal."""
+
+    count: int = 0
+
+    def __call__(self, words: str) -> str:
+        """Return what is to be told of a text; "" is nothing."""
+        if not words or self.count > MOST_TEXTS:
+            return ""
+        self.count += 1
+        if self.ended:
+            return f"more than {MOST_TEXTS} lines of text: the rest is not told"
+        return words if len(words) <= LONGEST else f"{words[:LONGEST]}…"
+
+    @property
+    def ended(self) -> bool:
+        """Return whether there were too many."""
+        return self.count > MOST_TEXTS
+
+
 @dataclass(slots=True)
 class Relay:
     """Turns lines into events. `halted` and `finished` are what the other run said of its own end, None as long as it has not."""
 
-    texts: int = 0
+    texts: Texts = field(default_factory=Texts)
     halted: e.RunHalted | None = field(default=None)
     finished: e.RunFinished | None = field(default=None)
 
     def __call__(self, line: str) -> Event | None:
         """Return the event of one line, or None where there is nothing to tell."""
-        record = _record(line)
-        if record is None:
-            return self._text(plain(line))
-        try:
-            read = to_event(record)
-        except RecordRefused as error:
-            return self._text(f"{record.get('event')}, {error.what}")
-        if read is None:
-            return self._text(f"{plain(str(record['event']))} (this version of immtf doesn't know that event)")
-        return self._own(read[0])
-
-    def _text(self, words: str) -> Event | None:
-        """Tell a text, cut where it is long; after so many of them no more, as a program that goes mad would fill the journal."""
-        if not words or self.texts > MOST_TEXTS:
-            return None
-        self.texts += 1
-        if self.texts > MOST_TEXTS:
-            return _note("warning", f"more than {MOST_TEXTS} lines of text: the rest is not told")
-        return _note("info", words if len(words) <= LONGEST else f"{words[:LONGEST]}…")
+        found = read_line(line)
+        if not isinstance(found, str):
+            return self._own(found)
+        words = self.texts(found)
+        return _note("warning" if self.texts.ended else "info", words) if words else None
 
     def _own(self, event: Event) -> Event | None:
         match event:

@@ -14,7 +14,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Final
 
-from immtf.model.events import SCHEMA_VERSION
+from immtf.model.block_events import BlockEvent
+from immtf.model.events import SCHEMA_VERSION, Event
 from immtf.report.record import EVENTS, fields_of
 
 _SCALARS: Final[dict[object, str]] = {str: "string", int: "integer", float: "number", bool: "boolean", types.NoneType: "null"}
@@ -59,6 +60,13 @@ def _object(kind: type[Any], rows: dict[str, Any], before: dict[str, Any]) -> di
     }
 
 
+def _told(rows: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of an event that one run tells within another's: without an envelope, and none that is about many blocks."""
+    found = {f"told_{name}": (name, kind) for name, kind in EVENTS.items() if kind not in typing.get_args(BlockEvent)}
+    rows.update({key: _object(kind, rows, {"event": {"const": name}}) for key, (name, kind) in found.items()})
+    return {"oneOf": [{"$ref": f"#/$defs/{key}"} for key in found]}
+
+
 def _schema(hint: Any, rows: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of one field's type; rows of tables are gathered in `rows` and referred to."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
@@ -71,7 +79,7 @@ def _schema(hint: Any, rows: dict[str, Any]) -> dict[str, Any]:
     if origin is Mapping:
         return {"type": "object", "additionalProperties": _schema(arguments[1], rows)}
     if origin is types.UnionType:
-        return {"type": [_SCALARS[argument] for argument in arguments]}
+        return _told(rows) if hint == Event else {"type": [_SCALARS[argument] for argument in arguments]}
     if dataclasses.is_dataclass(hint):
         name = typing.cast("type", hint).__name__
         rows[name] = _object(typing.cast("type", hint), rows, {})

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
+from immtf.model import block_events as b
 from immtf.model import events as e
 from immtf.report.entries import spoken
-from immtf.report.lists import summary_cells
+from immtf.report.lists import end_cells, summary_cells
+from immtf.report.owned import owned
 from immtf.report.wording import duration, plain
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class Summary:
     image: str = ""
     nodes: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    blocks: dict[str, str] = field(default_factory=dict)
     halt: e.RunHalted | None = None
     end: e.RunFinished | None = None
 
@@ -52,8 +55,25 @@ class Summary:
                 self.halt = event
             case e.RunFinished():
                 self.end = event
+            case b.BlocksPlanned() | b.BlockStarted() | b.BlockEnded():
+                self._take_block(event)
+            case b.BlockTold(told=e.Noted(level="warning") as noted):
+                self.warnings.append(f"{event.block}: {noted.message}")
             case _:
-                self._take_part(event)
+                self._take_part(owned(event))
+
+    def _take_block(self, event: b.BlocksPlanned | b.BlockStarted | b.BlockEnded) -> None:
+        """Fold in how a block went."""
+        match event:
+            case b.BlocksPlanned():
+                self.blocks = {row.block: "not reached" for row in event.rows}
+            case b.BlockStarted():
+                self.blocks[event.block] = "at work"
+            case b.BlockEnded():
+                ((_, ending, took, why),) = end_cells([event])
+                self.blocks[event.block] = f"{ending}, {took}{': ' if why else ''}{why}"
+            case _:
+                assert_never(event)
 
     def _take_part(self, event: Event) -> None:
         """Fold in how a node went, or what a person should look at."""
@@ -83,6 +103,7 @@ class Summary:
         parts += [escaped(", ".join(text for text in (self.about, f"image {self.image}" if self.image else "") if text))]
         parts += [_halted(self.halt)] if self.halt else []
         parts += [_table(("", ""), summary_cells(self.end))] if self.end else []
+        parts += [_table(("block", "how it went"), self.blocks.items())] if self.blocks else []
         parts += [_table(("node", "how it went"), self.nodes.items())] if self.nodes else []
         parts += [_listed(self.warnings)] if self.warnings else []
         return "\n\n".join(part for part in parts if part) + "\n\n"

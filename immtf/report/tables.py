@@ -10,7 +10,19 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from immtf.report.lists import PLAN_HEAD, STATUS_HEAD, image_cells, plan_cells, status_cells, summary_cells
+from immtf.report.entries import block_sort
+from immtf.report.lists import (
+    BLOCKS_HEAD,
+    ENDS_HEAD,
+    PLAN_HEAD,
+    STATUS_HEAD,
+    block_cells,
+    end_cells,
+    image_cells,
+    plan_cells,
+    status_cells,
+    summary_cells,
+)
 from immtf.report.wording import plain
 
 if TYPE_CHECKING:
@@ -18,8 +30,9 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from immtf.model.block_events import BlockEnded
     from immtf.model.events import RunFinished, RunHalted
-    from immtf.model.rows import ImageRow, NodeRow, PlanRow
+    from immtf.model.rows import BlockRow, ImageRow, NodeRow, PlanRow
 
 _GOOD: Final = frozenset({"done", "nothing to do", "running", "passing", "healthy", "yes", "0"})
 _BAR: Final = 24
@@ -50,6 +63,23 @@ def image_table(rows: Sequence[ImageRow]) -> RenderableType:
     for item in cells:
         table.add_row(*(Text(cell, style="red" if cell == "remove" else "") for cell in item))
     return table if cells else Text("  no image")
+
+
+def blocks_table(rows: Sequence[BlockRow]) -> RenderableType:
+    """Return the order of blocks as a table."""
+    table = _table(BLOCKS_HEAD, whole={"block", "now", "version"})
+    for block, *cells in block_cells(rows):
+        table.add_row(Text(block, style="bold"), *map(Text, cells))
+    return table
+
+
+def ends_table(rows: Sequence[BlockEnded]) -> RenderableType:
+    """Return how each block ended as a table; every error stands here once more, with its block."""
+    table = _table(ENDS_HEAD, whole={"block", "how it ended", "time"})
+    for row, (block, ending, took, why) in zip(rows, end_cells(rows), strict=True):
+        style = {"done": "green", "skip": "dim"}.get(block_sort(row), "bold red")
+        table.add_row(Text(block, style="bold"), Text(ending, style=style), Text(took), Text(why))
+    return table
 
 
 def checks_table(rows: Iterable[tuple[str, str, str, str]]) -> RenderableType:

@@ -13,19 +13,21 @@ import os
 import time
 from datetime import UTC, datetime, timedelta
 from threading import Lock
-from typing import TYPE_CHECKING, Final, TextIO, cast
+from typing import TYPE_CHECKING, Final, TextIO, assert_never, cast
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from immtf.model import block_events as b
 from immtf.model import events as e
 from immtf.report.entries import Entry, Sort, entry, mark
 from immtf.report.live import Frame
+from immtf.report.owned import owned
 from immtf.report.progress import Progress
 from immtf.report.sturdy import SturdyStream
-from immtf.report.tables import halt_panel, plan_table, status_table, summary_table
+from immtf.report.tables import blocks_table, ends_table, halt_panel, plan_table, status_table, summary_table
 from immtf.report.thinning import Thinning
 from immtf.report.wording import clock, duration, plain
 
@@ -87,25 +89,27 @@ class TextReader:
 
     def __call__(self, event: Event, at: datetime) -> None:
         """Tell one event; `at` is when it happened."""
+        mine = owned(event)
         with self._lock:
-            within_step = self._within_step(event)
-            self._progress.take(event, at)
+            within_step = self._within_step(mine)
+            self._progress.take(mine, at)
             self._heard = (at, self._clock())
         match event:
             case e.RunStarted():
                 self._console.print(_header(event))
-            case e.PlanMade():
-                self._node_width = min(24, max((len(row.node) for row in event.rows), default=8))
-                self._console.print(plan_table(event.rows, event.shared, event.image), "", sep="\n")
-            case e.StatusTaken():
-                self._console.print(status_table(event.rows, event.unfinished), "", sep="\n")
+            case e.PlanMade() | e.StatusTaken() | b.BlocksPlanned() | b.BlocksEnded():
+                self._node_width = _width(event) or self._node_width
+                self._table(event)
+            case b.BlockTold(told=e.PlanMade() | e.StatusTaken() as told):
+                self._console.print(self._line(entry(event), at))
+                self._table(told)
             case e.RunHalted():
                 self._halt = event
             case e.RunFinished():
                 self._rest()
                 self._console.print("", summary_table(event), sep="\n")
                 self.close()
-            case _ if self._stays(event, at, within_step=within_step):
+            case _ if self._stays(mine, event, at, within_step=within_step):
                 self._console.print(self._line(entry(event), at))
             case _:
                 pass
@@ -125,11 +129,26 @@ class TextReader:
         """Whether a gate is asked inside a step, whose own last line will tell the evidence."""
         return isinstance(event, e.GateAsked) and bool(self._progress.node(event.node).step)
 
-    def _stays(self, event: Event, at: datetime, *, within_step: bool) -> bool:
-        """Whether an event has a line of its own above the live region."""
+    def _table(self, event: e.PlanMade | e.StatusTaken | b.BlocksPlanned | b.BlocksEnded) -> None:
+        match event:
+            case e.PlanMade():
+                table = plan_table(event.rows, event.shared, event.image)
+            case e.StatusTaken():
+                table = status_table(event.rows, event.unfinished)
+            case b.BlocksPlanned():
+                table = blocks_table(event.rows)
+            case b.BlocksEnded():
+                self._rest()
+                table = ends_table(event.rows)
+            case _:
+                assert_never(event)
+        self._console.print(table, "", sep="\n")
+
+    def _stays(self, mine: Event, event: Event, at: datetime, *, within_step: bool) -> bool:
+        """Whether an event has a line of its own above the live region; `mine` is what it is with its block's name."""
         told = entry(event)
         if told.sort in {"wait", "start"} or within_step:
-            return isinstance(event, e.NodeStarted) or (self._waits and self._thinning.tells(event, at))
+            return isinstance(mine, e.NodeStarted | b.BlockStarted) or (self._waits and self._thinning.tells(mine, at))
         return True
 
     def _line(self, told: Entry, at: datetime) -> RenderableType:
@@ -187,6 +206,17 @@ class _Region:
 
     def __rich__(self) -> RenderableType:
         return self._draw()
+
+
+def _width(event: Event) -> int:
+    """Return how wide the nodes' names are that an event makes known, with their block's name where there are several; 0 for none."""
+    match event:
+        case e.PlanMade():
+            return min(24, max((len(row.node) for row in event.rows), default=8))
+        case b.BlocksPlanned():
+            return min(24, max((len(row.block) + 9 for row in event.rows), default=8))
+        case _:
+            return 0
 
 
 def _header(event: e.RunStarted) -> RenderableType:

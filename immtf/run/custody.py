@@ -81,7 +81,7 @@ def mark_volumes(world: World, node: NodeId, patience: Patience, *, wait: bool) 
     proof = judge_custody(world.block.name, world.node(node, facts=True)) if written else judge_custody(world.block.name, now)
     if not proof.held:
         raise PersonNeeded(f"the mark was written and is not there: {proof.reason}", where=str(node), next="look at the volume on the node")
-    return f"{'marked' if written else 'known'}: {proof.reason}: {described(now)}", bool(written)
+    return ": ".join(filter(None, ("marked" if written else "known", proof.reason, described(now)))), bool(written)
 
 
 def prove_volumes(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import TypeAlias
 
-    from immtf.model.block import ConsulGate
+    from immtf.model.block import ServiceGate
     from immtf.model.cloud import Instance, Volume, VolumeSnapshot
     from immtf.model.names import NodeId
     from immtf.model.service import Peer, ServiceView
@@ -117,13 +117,13 @@ class FencedService:
     inner: Service
     guard: Guard
 
-    def view(self, gate: ConsulGate, addresses: Mapping[NodeId, str]) -> ServiceView:
+    def view(self, gate: ServiceGate, addresses: Mapping[NodeId, str]) -> ServiceView:
         return self.inner.view(gate, addresses)
 
-    def hand_over(self, gate: ConsulGate, leader: str, to: str) -> str:
+    def hand_over(self, gate: ServiceGate, leader: str, to: str) -> str:
         self.guard()
         return self.inner.hand_over(gate, leader, to)
 
-    def remove_peer(self, gate: ConsulGate, via: str, peer: Peer) -> str:
+    def remove_peer(self, gate: ServiceGate, via: str, peer: Peer) -> str:
         self.guard()
         return self.inner.remove_peer(gate, via, peer)

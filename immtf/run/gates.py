@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, assert_never
 
 from immtf.errors import CloudFailed, GateFailed, ImmtfError, Interrupted
-from immtf.model.block import CommandGate, ConsulGate, HttpGate, MountedGate, TcpGate, TestinfraGate
+from immtf.model.block import CommandGate, ConsulGate, EtcdGate, HttpGate, MountedGate, ServiceGate, TcpGate, TestinfraGate
 from immtf.model.events import CheckOverridden, GateAsked
 from immtf.model.verdict import Verdict
 from immtf.plan.checks import Overrides, named, way_past
@@ -24,7 +24,7 @@ from immtf.plan.faults import Fault, fault_of
 from immtf.plan.judge import refuse
 from immtf.plan.quorum import judge_spare, judge_whole
 from immtf.plan.streak import Streak
-from immtf.run.world import consul_gate
+from immtf.run.world import service_gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -77,7 +77,7 @@ def spare_questions(world: World, node: NodeId) -> list[Question]:
     may hold of the new version only. None of these is ever passed over: a second node would be away.
     """
     cluster = world.cluster(node)
-    gate = consul_gate(cluster)
+    gate = service_gate(cluster)
     if gate:
         questions = [_question(gate, "", lambda: _spare(world, gate, node))]
     else:
@@ -106,16 +106,16 @@ def cluster_questions(world: World, cluster: str) -> list[Question]:
     nodes = world.members(cluster)
     questions = []
     for gate in world.block.clusters[cluster].gates:
-        asked = nodes[:1] if isinstance(gate, ConsulGate) else nodes
+        asked = nodes[:1] if isinstance(gate, ServiceGate) else nodes
         questions += [_node_question(world, gate, node) for node in asked]
     return questions
 
 
-def _spare(world: World, gate: ConsulGate, node: NodeId) -> Verdict:
+def _spare(world: World, gate: ServiceGate, node: NodeId) -> Verdict:
     return judge_spare(world.service.view(gate, world.addresses(node.cluster)), node, max_lag=gate.max_lag)
 
 
-def _whole(world: World, gate: ConsulGate, cluster: str) -> Verdict:
+def _whole(world: World, gate: ServiceGate, cluster: str) -> Verdict:
     """Judge the service; nodes that are still to be made are not expected yet."""
     view = world.service.view(gate, world.addresses(cluster))
     missing = sum(node.cluster == cluster for node in world.layout.nodes) - len(view.addresses)
@@ -125,7 +125,7 @@ def _whole(world: World, gate: ConsulGate, cluster: str) -> Verdict:
 
 def _node_question(world: World, gate: Gate, node: NodeId) -> Question:
     match gate:
-        case ConsulGate():
+        case ConsulGate() | EtcdGate():
             return _question(gate, "", lambda: _whole(world, gate, node.cluster))
         case MountedGate():
             return _question(gate, str(node), lambda: judge_custody(world.block.name, world.node(node, facts=True)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from immtf.errors import ImmtfError, LeaseLost
 from immtf.model.events import StepStarted
-from immtf.run.world import consul_gate
+from immtf.run.world import service_gate
 
 if TYPE_CHECKING:
     from immtf.model.names import NodeId
@@ -22,7 +22,7 @@ WAIT_S = 15.0
 
 def hand_over(world: World, node: NodeId, patience: Patience) -> tuple[str, bool]:
     """Hand leadership over if this node leads; return what was seen, and whether it was handed over."""
-    gate = consul_gate(world.cluster(node))
+    gate = service_gate(world.cluster(node))
     view = world.view(node.cluster)
     if gate is None or view is None:
         return "no service that could be asked who leads", False

@@ -22,6 +22,7 @@ from immtf.run.firstboot import await_mounts
 from immtf.run.gates import check_cancel, cluster_questions, wait_for
 from immtf.run.images import refuse_images_of
 from immtf.run.moves import Limits
+from immtf.run.restore import take_over
 from immtf.run.tested import refuse_untestable
 from immtf.run.upgrade import stage
 
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 STOP_LIMIT_S = 600.0
 
 
-def create(world: World, patience: Patience, ledger: Ledger) -> None:
-    """Make what isn't there, wait until every cluster's gates hold, and mark the volumes.
+def create(world: World, patience: Patience, ledger: Ledger, *, snapshot: str = "") -> None:
+    """Make what isn't there, wait until every cluster's gates hold, and mark the volumes; with `snapshot` they hold its data.
 
     Where the cloud has no room for it (`run.capacity`) the apply is made again; then `NoRoom` is raised.
     """
@@ -53,7 +54,7 @@ def create(world: World, patience: Patience, ledger: Ledger) -> None:
 
         def judge(plan: PlanData) -> Sequence[Refusal]:
             world.survey(plan)
-            refuse_contracts(world.block, plan, patience)
+            refuse_contracts(world.block, plan, patience, world.known)
             return [*judge_create(plan, world.layout), *refuse_images_of(world, plan)]
 
         applied = Tries(world, patience, world.block.name, "Create").until_there(
@@ -63,7 +64,10 @@ def create(world: World, patience: Patience, ledger: Ledger) -> None:
         if not applied:
             patience.emit(Noted("info", "everything is there already"))
     with stage(patience, "settle", "every node's volumes, then every gate"):
-        settle(world, patience, ledger, made=[node for node in world.layout.nodes if node not in there])
+        made = [node for node in world.layout.nodes if node not in there]
+        if snapshot and made:
+            take_over(world, snapshot, patience, made=made)
+        settle(world, patience, ledger, made=made)
 
 
 def settle(world: World, patience: Patience, ledger: Ledger, *, made: Collection[NodeId]) -> None:
@@ -175,7 +179,7 @@ def _row(world: World, now: NodeNow, view: ServiceView | None, versions: Mapping
         image=called(image, versions),
         zone=instance.zone if instance else "?",
         volumes=volumes,
-        mounted="yes" if verdict.held else f"no: {verdict.reason}",
+        mounted=f"no: {verdict.reason}" if not verdict.held else "yes" if volumes else "-",
         role=_role(now.node, view),
         health=_health(now.node, view),
     )

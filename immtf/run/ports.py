@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, TypeAlias
 
-    from immtf.model.block import ConsulGate, TestinfraGate
+    from immtf.model.block import ServiceGate, TestinfraGate
     from immtf.model.checking import CheckFacts
     from immtf.model.cloud import Instance, Stray, Volume, VolumeSnapshot
     from immtf.model.container import ContainerEnd, ContainerImage, ContainerOrder, Left
     from immtf.model.events import Event
     from immtf.model.imaging import Recipe, TrialOrder
     from immtf.model.names import NodeId
+    from immtf.model.reaping import Kind
     from immtf.model.running import RunEnd, RunOrder, Told
     from immtf.model.service import Peer, ServiceView
     from immtf.model.terraform import PlanData, StateData
@@ -124,25 +125,19 @@ class Cloud(Protocol):
 
 
 class Sweeper(Protocol):
-    """What takes strays of a test environment away. Not a part of `Cloud`: no loop that serves an upgrade can reach a deletion."""
+    """What takes away what tests made. Not a part of `Cloud`: no loop that serves an upgrade can reach a deletion."""
 
-    def instances(self, tags: Mapping[str, str]) -> Sequence[Stray]:
-        """Return the instances with all these tags that are not terminated."""
+    def found(self, kind: Kind, tags: Mapping[str, str]) -> Sequence[Stray]:
+        """Return this account's things of a kind with all these tags, at least one; the value `*` stands for any.
 
-    def volumes(self, tags: Mapping[str, str]) -> Sequence[Stray]:
-        """Return the volumes with all these tags."""
+        Instances that are terminated are not among them, nor what goes with its VPC: its main route table and its default security group.
+        """
 
-    def snapshots(self, tags: Mapping[str, str]) -> Sequence[Stray]:
-        """Return this account's snapshots of volumes with all these tags."""
+    def remove(self, kind: Kind, identity: str) -> None:
+        """Ask for one thing to go; returns at once. `CloudFailed` with AWS's code where it is gone, or something hangs on it still."""
 
-    def terminate(self, instance_id: str) -> None:
-        """Ask to terminate an instance; returns at once."""
-
-    def delete_snapshot(self, snapshot_id: str) -> None:
-        """Delete a snapshot. `CloudFailed` with code `InvalidSnapshot.InUse` where a machine image is made of it."""
-
-    def delete(self, volume_id: str) -> None:
-        """Delete a volume. `CloudFailed` with code `VolumeInUse` while it is attached."""
+    def now(self) -> float:
+        """Return the time by the API's own clock, in seconds since 1970."""
 
 
 class Guest(Protocol):
@@ -155,13 +150,13 @@ class Guest(Protocol):
 class Service(Protocol):
     """A clustered service, asked server by server."""
 
-    def view(self, gate: ConsulGate, addresses: Mapping[NodeId, str]) -> ServiceView:
+    def view(self, gate: ServiceGate, addresses: Mapping[NodeId, str]) -> ServiceView:
         """Return what each server answers; a server that doesn't is told as a problem, never left out."""
 
-    def hand_over(self, gate: ConsulGate, leader: str, to: str) -> str:
+    def hand_over(self, gate: ServiceGate, leader: str, to: str) -> str:
         """Ask the leader at this address to let the other lead; returns what was done, or why it can't be."""
 
-    def remove_peer(self, gate: ConsulGate, via: str, peer: Peer) -> str:
+    def remove_peer(self, gate: ServiceGate, via: str, peer: Peer) -> str:
         """Strike a peer from the configuration, asking the server at `via`; returns what was done. Whether it may be is not asked here.
 
         A peer that is gone already is no error. Raises `CloudFailed` where it is refused, or is at another address by now.

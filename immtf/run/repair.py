@@ -20,7 +20,7 @@ from immtf.run.apply import apply_judged
 from immtf.run.custody import mark_before
 from immtf.run.gates import Question, check_cancel, wait_for
 from immtf.run.upgrade import prepare, stage
-from immtf.run.world import consul_gate
+from immtf.run.world import service_gate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +110,7 @@ def _remove_deposed(world: World, patience: Patience, finding: Finding) -> None:
 def _remove_peer(world: World, patience: Patience, finding: Finding) -> None:
     """Strike a dead peer from the configuration, when it was judged twice in a row that quorum stays."""
     cluster, _, address = finding.subject.partition("/")
-    gate = consul_gate(world.block.clusters[cluster])
+    gate = service_gate(world.block.clusters[cluster])
     if gate is None:
         raise PersonNeeded("no service that could be asked", where=cluster, next="look at it: `immtf doctor`")
 

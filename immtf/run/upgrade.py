@@ -58,7 +58,7 @@ def prepare(
     refuse_untestable(world, patience)
     with stage(patience, "observe", "Terraform's full plan, the cloud and the service"):
         saved = world.terraform.plan()
-        refuse_contracts(world.block, saved.data, patience)
+        refuse_contracts(world.block, saved.data, patience, world.known)
         snapshot, parts = world.snapshot(saved.data)
         _refuse_lost_volumes(snapshot)  # first: it is why the plan would make them anew
         if world.block.clusters and not snapshot.nodes:

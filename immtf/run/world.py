@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from immtf.errors import GuestFailed
-from immtf.model.block import ConsulGate
+from immtf.model.block import ServiceGate
 from immtf.model.cloud import GONE
 from immtf.model.guest import GuestFacts
 from immtf.model.layout import Layout
@@ -45,6 +45,7 @@ class World:
     Where they don't name the environment, it is the one that all live nodes are tagged with (`environment`). `accepted` are nodes
     whose volumes a person takes for good although they carry no mark. `run_id` is what this run's own things are tagged with.
     `guard` is asked before a change inside an instance: see `immtf.run.fence`. `checks` runs the user's own tests, where there is one.
+    `known` are required blocks whose own states were judged before the world was opened.
     """
 
     block: Block
@@ -61,6 +62,7 @@ class World:
     run_id: str = ""
     guard: Guard = unguarded
     checks: Checks | None = None
+    known: frozenset[str] = frozenset()
 
     def survey(self, plan: PlanData | None = None) -> None:
         """Read the state and lay the nodes out anew. Nodes still to be made are told by the last full plan that was given.
@@ -143,7 +145,7 @@ class World:
 
     def view(self, cluster: str) -> ServiceView | None:
         """Ask the cluster's service, or return None where its gates speak to none."""
-        gate = consul_gate(self.block.clusters[cluster])
+        gate = service_gate(self.block.clusters[cluster])
         return self.service.view(gate, self.addresses(cluster)) if gate else None
 
     def snapshot(self, plan: PlanData) -> tuple[Snapshot, Sorted]:
@@ -212,6 +214,6 @@ def zones_of(now: NodeNow) -> dict[str, str]:
     return {volume.volume_id: volume.zone for volume in now.volumes.values() if volume}
 
 
-def consul_gate(cluster: Cluster) -> ConsulGate | None:
+def service_gate(cluster: Cluster) -> ServiceGate | None:
     """Return the gate that speaks to the cluster's service, or None."""
-    return next((gate for gate in cluster.gates if isinstance(gate, ConsulGate)), None)
+    return next((gate for gate in cluster.gates if isinstance(gate, ServiceGate)), None)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.container.image import ROOT
+from tests.lab.rehearsal import copied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,9 +85,9 @@ def started(image: str, *words: str, options: tuple[str, ...] = ()) -> Iterator[
 
 
 def terraform_tree(folder: Path) -> Path:
-    """Copy the repository's Terraform files to where any user may write, and return their top."""
+    """Copy the repository's Terraform files to where any user may write, the block consul as one that needs no other; return their top."""
     top = folder / "terraform"
-    subprocess.run(["cp", "-r", str(ROOT / "terraform"), str(top)], timeout=LIMIT_S, check=True)
+    copied(top, alone=True)
     subprocess.run(["chmod", "-R", "a+rwX", str(folder)], timeout=LIMIT_S, check=True)
     for parent in (folder, *folder.parents):  # pytest's directories are the user's alone
         if parent.name.startswith("pytest-"):

@@ -10,7 +10,7 @@ from immtf.adapters.ec2 import Ec2
 from tests.contract.ec2_lab import REGION, ZONE, serve, wait_until
 from tests.fakes.cloud import TAGS, FakeCloud
 from tests.fakes.runtime import FakeRuntime
-from tests.fakes.simulation import OLD
+from tests.fakes.simulation import OLD, SimVolume
 from tests.fakes.world import make_scene
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ class Bench(Protocol):
     def terminate(self, key: str) -> None:
         """Terminate an instance, and wait until it is."""
 
+    def volume_from(self, snapshot_id: str) -> str:
+        """Make a volume from a snapshot that is complete, and return its id."""
+
     def until(self, key: str, state: str) -> None:
         """Wait until the instance is in this state."""
 
@@ -74,6 +77,12 @@ class FakeBench:
     def terminate(self, key: str) -> None:
         self.sim.terminate(self.sim.instances[self.instance[key]])
         self.sim.clock.sleep(LONGEST_S)
+
+    def volume_from(self, snapshot_id: str) -> str:
+        made = self.sim.snapshots[snapshot_id]
+        volume = SimVolume(self.sim.new_id("vol"), "a", self.sim.zone("a"), filesystem=made.filesystem, snapshot=snapshot_id)
+        self.sim.volumes[volume.volume_id] = volume
+        return volume.volume_id
 
     def until(self, key: str, state: str) -> None:
         self.sim.clock.sleep(LONGEST_S)
@@ -108,6 +117,9 @@ class Ec2Bench:
     def terminate(self, key: str) -> None:
         self.lab.ec2.terminate_instances(InstanceIds=[self.instance[key]])
         self.until(key, "terminated")
+
+    def volume_from(self, snapshot_id: str) -> str:
+        return str(self.lab.ec2.create_volume(AvailabilityZone=ZONE, SnapshotId=snapshot_id)["VolumeId"])
 
     def until(self, key: str, state: str) -> None:
         self.lab.until(self.instance[key], state)

@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,12 +106,21 @@ class Standin:
         server.server_close()
 
 
+Served = TypeVar("Served", bound=Standin)
+
+
 @contextmanager
 def standin(*addresses: str, port: int = 0) -> Iterator[Standin]:
     """Serve on one port of all these addresses (0 is any); the first one leads."""
-    made = Standin(list(addresses), port, leader=addresses[0])
+    with served(Standin(list(addresses), port, leader=addresses[0])) as made:
+        yield made
+
+
+@contextmanager
+def served(made: Served) -> Iterator[Served]:
+    """Serve on one port of all addresses of a stand-in."""
     try:
-        for address in addresses:
+        for address in made.addresses:
             server = ThreadingHTTPServer((address, made.port), _handler(made, address))
             server.daemon_threads = True
             made.port, made.servers[address] = server.server_port, server
@@ -126,7 +135,7 @@ def _handler(made: Standin, address: str) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def _serve(self) -> None:
             path, _, query = self.path.partition("?")
-            made.asked.append((address, self.command, path, self.headers.get("X-Consul-Token", "")))
+            made.asked.append((address, self.command, path, self.headers.get("X-Consul-Token") or self.headers.get("Authorization", "")))
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             said = made.answer(address, self.command, path, query, body)
             time.sleep(said.hang_s)

@@ -15,6 +15,7 @@ from immtf.adapters.aws import Aws
 from immtf.adapters.lease.backend import S3Place
 from immtf.adapters.lease.store import s3_store
 from immtf.lab.gateway.app import moto_app
+from immtf.model.environment import Backend
 from tests.fakes.bucket import FakeBucket
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ def moto() -> Iterator[str]:
 def aws(url: str) -> Aws:
     """Return a session with what is served there."""
     return Aws.from_environment({"AWS_REGION": REGION, "AWS_ENDPOINT_URL": url, **KEYS})
+
+
+def s3_backend(url: str, key: str) -> Backend:
+    """Return the settings of Terraform's own backend for an object in the bucket."""
+    on = ("use_path_style", "use_lockfile", "skip_credentials_validation", "skip_metadata_api_check", "skip_requesting_account_id")
+    return Backend("s3", {"bucket": BUCKET, "key": key, "region": REGION, "endpoints": {"s3": url}, **dict.fromkeys(on, True)})
 
 
 def place(**more: object) -> S3Place:

@@ -13,6 +13,7 @@ from tests.fakes.world import make_scene
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from immtf.model.block import ServiceGate
     from immtf.run.ports import Service
     from tests.contract.consul_standin import Standin
 
@@ -24,8 +25,14 @@ GHOST = "127.77.0.99"
 class Bench(Protocol):
     """Three servers that are well; a leads."""
 
-    service: Service
-    gate: ConsulGate
+    @property
+    def service(self) -> Service:
+        """Return the adapter."""
+
+    @property
+    def gate(self) -> ServiceGate:
+        """Return the gate that speaks to them."""
+
     addresses: Mapping[NodeId, str]
 
     def kill(self, *nodes: NodeId) -> None:

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from immtf.adapters.docker import DockerEngine, connect
+from immtf.adapters.published import blocks_of, look
 from immtf.cli.source import container_source
+from immtf.model.lock import Lock
+from immtf.model.published import Place
 from immtf.plan.config import load_block
+from immtf.plan.lockfile import lock_text
 from tests.container.image import engine_problem
 from tests.unit.cli.program import environment, immtf_program, make_tiny
 
@@ -44,6 +48,11 @@ def test_a_block_becomes_an_image_and_is_read_out_of_it(tmp_path: Path) -> None:
         with DockerEngine(connect(os.environ)) as engine:
             image = engine.image(tag, progress=lambda _text: None)
             before = container_source(engine, image, load_block(tiny), tmp_path / "out")
+        found = look(Place("image", tag.partition(":")[0]), os.environ)
+        assert [(one.name, one.version, one.requires, one.digest) for one in found.published] == [("tiny", "1.0.0", {}, image.image_id)]
+        lock = tmp_path / "immtf.lock"
+        lock.write_text(lock_text(Lock({"tiny": ">= 0"}, {"tiny": found.published[0]})))
+        assert (blocks_of(lock, tmp_path / "home")["tiny"].directory / "main.tf").read_text().endswith("# more\n")
         assert image.environment["IMMTF_BLOCK"] == "/block"
         assert (tmp_path / "out/main.tf").read_text().endswith("# more\n")
         assert before.container is not None

@@ -51,6 +51,15 @@ def test_a_snapshot_becomes_complete(bench: Bench) -> None:
     assert made.snapshot_id.startswith("snap-")
 
 
+def test_a_volume_tells_the_snapshot_that_it_was_made_from(bench: Bench) -> None:
+    made = bench.cloud.snapshot(bench.volume["a"], own("a"))
+    bench.volume_until("a", "in-use")  # lets time pass where time is a fake's
+    wait_until(lambda: [item.state for item in bench.cloud.snapshots(own("a"))] == ["completed"])
+    copy = bench.volume_from(made.snapshot_id)
+    found = bench.cloud.volumes([copy, bench.volume["a"]])
+    assert {name: volume.snapshot_id for name, volume in found.items()} == {copy: made.snapshot_id, bench.volume["a"]: ""}
+
+
 def test_a_deleted_snapshot_is_gone_and_others_stay(bench: Bench) -> None:
     first = bench.cloud.snapshot(bench.volume["a"], own("a", "r1"))
     second = bench.cloud.snapshot(bench.volume["a"], own("a", "r2"))

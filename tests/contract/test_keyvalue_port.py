@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from immtf.adapters.consul_kv import ConsulKv
+from immtf.adapters.etcd_kv import EtcdKv
 from immtf.errors import CloudFailed
-from immtf.model.block import ConsulGate
+from immtf.model.block import ConsulGate, EtcdGate
 from tests.contract.consul_standin import KV, Script, Standin, standin
+from tests.contract.etcd_standin import RANGE, EtcdStandin, etcd_standin
 from tests.fakes.store import FakeStore
 
 if TYPE_CHECKING:
@@ -31,28 +33,35 @@ def kv(servers: Standin) -> ConsulKv:
     return ConsulKv(ConsulGate(port=servers.port), [FIRST, SECOND], {})
 
 
-@pytest.fixture(params=["fake", "http"])
+@pytest.fixture
+def etcds() -> Iterator[EtcdStandin]:
+    with etcd_standin(FIRST, SECOND) as made:
+        yield made
+
+
+@pytest.fixture(params=["fake", "http", "etcd"])
 def bench(request: pytest.FixtureRequest) -> tuple[KeyValue, Callable[[], None]]:
     """Return a store, and what takes all of it down."""
     if request.param == "fake":
         fake = FakeStore()
         return fake, lambda: setattr(fake, "down", True)
-    servers: Standin = request.getfixturevalue("servers")
+    servers: Standin = request.getfixturevalue("servers" if request.param == "http" else "etcds")
 
     def down() -> None:
         for address in list(servers.servers):
             servers.down(address)
 
-    return request.getfixturevalue("kv"), down
+    return request.getfixturevalue("kv") if request.param == "http" else EtcdKv(EtcdGate(port=servers.port), [FIRST, SECOND], {}), down
 
 
 def test_what_was_written_is_read(bench: tuple[KeyValue, Callable[[], None]]) -> None:
     store, _ = bench
     assert store.put("p/1/a", "one")
+    assert store.put("p/1/0", "")
     assert store.put("p/1/b", "two: ü")
     assert store.put("p/2/a", "other")
     assert (store.get("p/1/b"), store.get("p/1/c")) == ("two: ü", None)
-    assert store.get_all("p/1/") == {"p/1/a": "one", "p/1/b": "two: ü"}
+    assert store.get_all("p/1/") == {"p/1/0": "", "p/1/a": "one", "p/1/b": "two: ü"}
     assert store.get_all("p/3/") == {}
 
 
@@ -94,3 +103,22 @@ def test_garbage_is_no_value(servers: Standin, kv: ConsulKv, body: object) -> No
         servers.scripts[address, f"{KV}p/a"] = Script(body)
     with pytest.raises(CloudFailed):
         kv.get("p/a")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"header": {"cluster_id": "1", "revision": "1"}, "kvs": {"key": "cA=="}},
+        {"header": {"cluster_id": "1", "revision": "1"}, "kvs": [{"key": 7}]},
+        {"header": {"cluster_id": "1", "revision": "1"}, "kvs": [{"key": "!", "value": "!"}]},
+        {"header": {"cluster_id": "1", "revision": "1"}, "kvs": [{"value": "cA=="}]},
+    ],
+    ids=["nothing", "no list", "no text", "no base64", "no key"],
+)
+def test_garbage_is_no_value_of_etcd_either(etcds: EtcdStandin, body: object) -> None:
+    for address in (FIRST, SECOND):
+        etcds.scripts[address, RANGE] = Script(body)
+    store = EtcdKv(EtcdGate(port=etcds.port), [FIRST, SECOND], {})
+    with pytest.raises(CloudFailed, match="no server answers"):
+        store.get("p/a")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +12,9 @@ import pytest
 from immtf.errors import CloudFailed
 from immtf.plan.quorum import judge_removal, judge_whole, stale_peers
 from tests.contract.consul_standin import HEALTH, LEADER, RAFT, TRANSFER, Script, standin
+from tests.contract.etcd_benches import EtcdHttpBench, EtcdRealBench
+from tests.contract.etcd_program import EtcdServers, etcd_program
+from tests.contract.etcd_standin import etcd_standin
 from tests.contract.service_benches import GHOST, NODES, A, B, C, FakeBench, HttpBench
 
 if TYPE_CHECKING:
@@ -25,9 +30,24 @@ def http() -> Iterator[HttpBench]:
         yield HttpBench(servers)
 
 
-@pytest.fixture(params=["fake", "http"])
+@pytest.fixture
+def etcd() -> Iterator[EtcdHttpBench]:
+    with etcd_standin("127.77.4.11", "127.77.4.12", "127.77.4.13") as servers:
+        yield EtcdHttpBench(servers)
+
+
+@pytest.fixture
+def etcd_real(tmp_path: Path) -> Iterator[EtcdRealBench]:
+    servers = EtcdServers(etcd_program(os.environ, Path.home()), tmp_path, ("127.78.0.11", "127.78.0.12", "127.78.0.13"))
+    try:
+        yield EtcdRealBench(servers)
+    finally:
+        servers.close()
+
+
+@pytest.fixture(params=["fake", "http", "etcd", "etcd_real"])
 def bench(request: pytest.FixtureRequest) -> Bench:
-    made: Bench = FakeBench() if request.param == "fake" else request.getfixturevalue("http")
+    made: Bench = FakeBench() if request.param == "fake" else request.getfixturevalue(request.param)
     return made
 
 

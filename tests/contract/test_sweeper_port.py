@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from immtf.adapters.sweeper import Ec2Sweeper
 from immtf.errors import CloudFailed
+from immtf.model.reaping import DISKS, KINDS
+from immtf.run.gates import Patience
+from immtf.run.reaping import Reaping
 from tests.contract.cloud_benches import Bench, Ec2Bench, FakeBench, aws_of
 from tests.contract.ec2_lab import serve
+from tests.fakes.clock import FakeCancel, VirtualClock
 from tests.fakes.cloud import TAGS
 from tests.fakes.runtime import FakeRuntime
 from tests.fakes.sweeper import FakeSweeper
@@ -17,6 +22,7 @@ from tests.fakes.sweeper import FakeSweeper
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from immtf.model.reaping import Kind
     from immtf.run.ports import Sweeper
 
 NO_INSTANCE, NO_VOLUME, NO_SNAPSHOT = "i-0fffffffffffffff0", "vol-0fffffffffffffff0", "snap-0fffffffffffffff0"
@@ -29,7 +35,7 @@ class Swept:
         self.bench, self.sweeper = bench, sweeper
 
     def states(self) -> dict[str, str]:
-        return {item.identity: item.state for item in (*self.sweeper.instances(TAGS), *self.sweeper.volumes(TAGS))}
+        return {item.identity: item.state for item in (*self.sweeper.found("instance", TAGS), *self.sweeper.found("volume", TAGS))}
 
 
 @pytest.fixture(params=["fake", "ec2"])
@@ -49,23 +55,23 @@ def swept(request: pytest.FixtureRequest) -> Iterator[Swept]:
 def test_what_bears_all_the_tags_is_found_with_its_tags(swept: Swept) -> None:
     bench, sweeper = swept.bench, swept.sweeper
     assert swept.states() == {**dict.fromkeys(bench.instance.values(), "running"), **dict.fromkeys(bench.volume.values(), "in-use")}
-    for item in (*sweeper.instances(TAGS), *sweeper.volumes(TAGS)):
+    for item in (*sweeper.found("instance", TAGS), *sweeper.found("volume", TAGS)):
         assert TAGS.items() <= item.tags.items()
-    assert list(sweeper.instances({**TAGS, "immtf:environment": "another"})) == []
-    assert list(sweeper.volumes({**TAGS, "immtf:environment": "another"})) == []
+    assert list(sweeper.found("instance", {**TAGS, "immtf:environment": "another"})) == []
+    assert list(sweeper.found("volume", {**TAGS, "immtf:environment": "another"})) == []
 
 
 def test_an_instance_goes_and_its_volume_after_it(swept: Swept) -> None:
     """F43."""
     bench, sweeper = swept.bench, swept.sweeper
     with pytest.raises(CloudFailed) as caught:
-        sweeper.delete(bench.volume["a"])
+        sweeper.remove("volume", bench.volume["a"])
     assert caught.value.code == "VolumeInUse"
-    sweeper.terminate(bench.instance["a"])
+    sweeper.remove("instance", bench.instance["a"])
     bench.volume_until("a", "available")
-    sweeper.terminate(bench.instance["a"])  # may be repeated
+    sweeper.remove("instance", bench.instance["a"])  # may be repeated
     bench.until("a", "terminated")
-    sweeper.delete(bench.volume["a"])
+    sweeper.remove("volume", bench.volume["a"])
     assert set(swept.states()) == {found[key] for found in (bench.instance, bench.volume) for key in "bc"}
 
 
@@ -74,28 +80,82 @@ def test_a_snapshot_is_found_by_its_tags_and_goes(swept: Swept) -> None:
     bench, sweeper = swept.bench, swept.sweeper
     taken = bench.cloud.snapshot(bench.volume["a"], {**TAGS, "immtf:run": "r1"})
     bench.cloud.snapshot(bench.volume["b"], {"immtf:block": "another"})
-    (found,) = sweeper.snapshots(TAGS)
+    (found,) = sweeper.found("snapshot", TAGS)
     assert (found.identity, found.tags) == (taken.snapshot_id, {**TAGS, "immtf:run": "r1"})
-    sweeper.delete_snapshot(taken.snapshot_id)
-    assert list(sweeper.snapshots(TAGS)) == []
+    sweeper.remove("snapshot", taken.snapshot_id)
+    assert list(sweeper.found("snapshot", TAGS)) == []
     assert len(bench.cloud.snapshots({"immtf:block": "another"})) == 1
 
 
 @pytest.mark.parametrize(
-    ("call", "identity", "code"),
+    ("kind", "identity", "code"),
     [
-        ("terminate", NO_INSTANCE, "InvalidInstanceID.NotFound"),
-        ("delete", NO_VOLUME, "InvalidVolume.NotFound"),
-        ("delete_snapshot", NO_SNAPSHOT, "InvalidSnapshot.NotFound"),
+        ("instance", NO_INSTANCE, "InvalidInstanceID.NotFound"),
+        ("volume", NO_VOLUME, "InvalidVolume.NotFound"),
+        ("snapshot", NO_SNAPSHOT, "InvalidSnapshot.NotFound"),
     ],
 )
-def test_what_does_not_exist_is_an_error_with_its_code(swept: Swept, call: str, identity: str, code: str) -> None:
+def test_what_does_not_exist_is_an_error_with_its_code(swept: Swept, kind: Kind, identity: str, code: str) -> None:
     with pytest.raises(CloudFailed) as caught:
-        getattr(swept.sweeper, call)(identity)
+        swept.sweeper.remove(kind, identity)
     assert caught.value.code == code
 
 
-def test_without_tags_nothing_is_asked(swept: Swept) -> None:
-    for question in (swept.sweeper.instances, swept.sweeper.volumes, swept.sweeper.snapshots):
-        with pytest.raises((ValueError, AssertionError)):
-            question({})
+@pytest.mark.parametrize("kind", DISKS)
+def test_without_tags_nothing_is_asked(swept: Swept, kind: Kind) -> None:
+    with pytest.raises((ValueError, AssertionError)):
+        swept.sweeper.found(kind, {})
+
+
+def test_a_network_goes_by_its_tags_in_the_order_of_the_kinds_and_another_s_does_not() -> None:
+    """F43: main route tables and default groups aren't listed, they go with their VPC; two groups that let each other in go as well."""
+    with serve(FakeRuntime()) as lab:
+        sweeper, ec2 = Ec2Sweeper(aws_of(lab)), lab.ec2
+        tags: Any = [{"Key": "immtf:class", "Value": "test"}]
+        vpc = ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.1.1.0/24")["Subnet"]["SubnetId"]
+        gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+        table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+        ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+        one, two = (ec2.create_security_group(VpcId=vpc, GroupName=name, Description=name)["GroupId"] for name in ("one", "two"))
+        for mine, theirs in ((one, two), (two, one)):
+            rule: Any = [{"IpProtocol": "tcp", "FromPort": 1, "ToPort": 2, "UserIdGroupPairs": [{"GroupId": theirs}]}]
+            ec2.authorize_security_group_ingress(GroupId=mine, IpPermissions=rule)
+        own = [row["RouteTableId"] for row in ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]]
+        default = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"]
+        card = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+        ec2.create_tags(Resources=[vpc, subnet, gateway, card, *own, *(row["GroupId"] for row in default)], Tags=tags)
+        key = ec2.create_key_pair(KeyName="k", TagSpecifications=[{"ResourceType": "key-pair", "Tags": tags}])["KeyPairId"]
+        template = ec2.create_launch_template(
+            LaunchTemplateName="t", LaunchTemplateData={}, TagSpecifications=[{"ResourceType": "launch-template", "Tags": tags}]
+        )["LaunchTemplate"]["LaunchTemplateId"]
+        found = {kind: {row.identity for row in sweeper.found(kind, {"immtf:class": "test"})} for kind in KINDS}
+        assert {kind: ids for kind, ids in found.items() if ids} == {
+            "launch-template": {template},
+            "key-pair": {"k"},
+            "network-interface": {card},
+            "security-group": {one, two},
+            "internet-gateway": {gateway},
+            "subnet": {subnet},
+            "route-table": {table},
+            "vpc": {vpc},
+        }
+        told: list[Any] = []
+        clock = VirtualClock()
+        assert Reaping(sweeper, Patience(clock, FakeCancel(), told.append), 0.0).everything() == ()
+        assert {row["VpcId"] for row in ec2.describe_vpcs()["Vpcs"]} >= {lab.vpc, vpc}, "no time is told: it stays"
+        ec2.create_tags(
+            Resources=[key, *(identity for kind, ids in found.items() for identity in ids if kind != "key-pair")],
+            Tags=[{"Key": "immtf:expires", "Value": "2020-01-01T00:00:00Z"}],
+        )
+        assert Reaping(sweeper, Patience(clock, FakeCancel(), told.append), sweeper.now()).everything() == ()
+        left = {row["VpcId"] for row in ec2.describe_vpcs()["Vpcs"]}
+        assert vpc not in left
+        assert lab.vpc in left
+
+
+def test_the_time_is_the_api_s_own() -> None:
+    """F48."""
+    with serve(FakeRuntime()) as lab:
+        assert abs(Ec2Sweeper(aws_of(lab)).now() - time.time()) < 60

@@ -6,6 +6,7 @@ is `triggers_replace`; an attachment refers to its instance as a real one does.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -210,6 +211,27 @@ def test_rows_tell_why_and_by_which_argument(tmp_path: Path) -> None:
     (world.root / "main.tf").write_text(FLAT.replace('["a", "b", "c"]', '["a", "b"]'))
     gone = {change.address: change for change in world.cli().plan().data.changes}['terraform_data.volume["c"]']
     assert (gone.actions, gone.reason) == (("delete",), "delete_because_each_key")
+
+
+def test_a_targeted_apply_leaves_what_the_block_publishes(tmp_path: Path) -> None:
+    """F46: a block whose upgrade was cut off publishes its old version still; only the whole apply at the end publishes the new one."""
+    hcl = IMAGE + (
+        'resource "terraform_data" "a" {\n  input = var.image\n}\nresource "terraform_data" "b" {\n  input = var.image\n}\n'
+        'output "block" {\n  value = { name = "x", version = var.image }\n}\n'
+    )
+    world = applied(tmp_path, hcl)
+    terraform = changed(world)
+    terraform.apply(terraform.plan(targets=["terraform_data.a"]))
+    assert _published(world) == "1"
+    terraform.apply(terraform.plan())
+    assert _published(world) == "2"
+
+
+def _published(world: World) -> str:
+    done = subprocess.run(
+        [BINARY, "output", "-json", "block"], cwd=world.root, env=child_environment(), check=True, capture_output=True, text=True
+    )
+    return str(json.loads(done.stdout)["version"])
 
 
 def test_a_plan_of_outputs_only_counts_as_changed(tmp_path: Path) -> None:

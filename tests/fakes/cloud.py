@@ -141,7 +141,7 @@ def _instance(item: SimInstance) -> Instance:
 
 def _volume(item: SimVolume) -> Volume:
     ties = (Attachment(item.owner, "/dev/xvdf", item.tie),) if item.owner else ()
-    return Volume(item.volume_id, "in-use" if ties else "available", item.zone, item.size, ties, "gp3", item.created)
+    return Volume(item.volume_id, "in-use" if ties else "available", item.zone, item.size, ties, "gp3", item.created, item.snapshot)
 
 
 def _shown(item: SimSnapshot) -> VolumeSnapshot:

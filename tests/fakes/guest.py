@@ -40,7 +40,7 @@ class FakeGuest:
         if "/first-boot" in script:
             return self._first_boot(item, script)
         if script.startswith("set -e\nfindmnt "):
-            return self._mark(item, script)
+            return self._remark(item, script) if "\ncp " in script else self._mark(item, script)
         raise AssertionError(f"this guest can't read:\n{script}")
 
     def _facts(self, item: SimInstance, quoted: list[str]) -> str:
@@ -78,6 +78,18 @@ class FakeGuest:
         if volume is None or volume.mark:
             return 1, "", "no mount, or a mark is there"
         volume.mark = text
+        return 0, "", ""
+
+    def _remark(self, item: SimInstance, script: str) -> tuple[int, str, str]:
+        """Put one mark in the place of another, which has to be there as the script says."""
+        words = [shlex.split(line) for line in script.splitlines()]
+        path = words[1][words[1].index("--mountpoint") + 1]
+        volume, before, after = self._at(item, path), words[2][-1], words[3][2]
+        assert f"{path}/{MARK_FILE}" in words[2][1], "the mark is looked for elsewhere than where it is"
+        json.loads(after)
+        if volume is None or volume.mark != before:
+            return 1, "", "no mount, or another mark is there"
+        volume.mark = after
         return 0, "", ""
 
     def _at(self, item: SimInstance, path: str) -> SimVolume | None:

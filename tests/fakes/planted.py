@@ -22,7 +22,7 @@ from tests.fakes.terraform import FakeTerraform
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from immtf.model.block import ConsulGate
+    from immtf.model.block import ServiceGate
     from immtf.model.cloud import Instance, Volume
     from immtf.model.names import NodeId
     from immtf.model.steps import NodeWork, Step, UpgradePlan
@@ -46,7 +46,7 @@ def without(plan: UpgradePlan, *kinds: type[Step]) -> list[NodeWork]:
 class BlindService(FakeService):
     """Says that all is well, whatever is."""
 
-    def view(self, gate: ConsulGate, addresses: Mapping[NodeId, str]) -> ServiceView:
+    def view(self, gate: ServiceGate, addresses: Mapping[NodeId, str]) -> ServiceView:
         seen = super().view(gate, addresses)
         leader = self.sim.raft.leader or next(iter(addresses.values()))
         peers = tuple(dataclasses.replace(peer, healthy=True, voter=True, lag=0) for peer in seen.peers)
@@ -56,7 +56,7 @@ class BlindService(FakeService):
 class CountingService(FakeService):
     """Leaves a server that is away out of what it says, and so counts only those that are there."""
 
-    def view(self, gate: ConsulGate, addresses: Mapping[NodeId, str]) -> ServiceView:
+    def view(self, gate: ServiceGate, addresses: Mapping[NodeId, str]) -> ServiceView:
         seen = super().view(gate, addresses)
         there = {node: answer for node, answer in seen.answers.items() if not answer.problem}
         peers = tuple(peer for peer in seen.peers if peer.address in {addresses[node] for node in there})

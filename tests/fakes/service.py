@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from immtf.errors import CloudFailed
+from immtf.model.block import ConsulGate, EtcdGate
 from immtf.model.service import Answer, Peer, ServiceView
 from immtf.model.verdict import Verdict
 from tests.fakes.simulation import Violation
@@ -14,10 +15,13 @@ from tests.fakes.simulation import Violation
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from immtf.model.block import ConsulGate
+    from immtf.model.block import ServiceGate
     from immtf.model.names import NodeId
     from tests.fakes.raft import Seat
     from tests.fakes.simulation import SimWorld
+
+
+PORTS = {ConsulGate: 8500, EtcdGate: 2379}  # the simulated servers speak both
 
 
 @dataclass
@@ -26,16 +30,16 @@ class FakeService:
 
     sim: SimWorld
 
-    def view(self, gate: ConsulGate, addresses: Mapping[NodeId, str]) -> ServiceView:
-        assert gate.port == 8500, "another port than the servers have"
+    def view(self, gate: ServiceGate, addresses: Mapping[NodeId, str]) -> ServiceView:
+        assert gate.port == PORTS[type(gate)], "another port than the servers have"
         return self.sim.calls.do("service.view", lambda: self._view(addresses))
 
-    def hand_over(self, gate: ConsulGate, leader: str, to: str) -> str:
-        assert gate.port == 8500, "another port than the servers have"
+    def hand_over(self, gate: ServiceGate, leader: str, to: str) -> str:
+        assert gate.port == PORTS[type(gate)], "another port than the servers have"
         return self.sim.calls.do("service.hand_over", lambda: self._hand_over(leader, to))
 
-    def remove_peer(self, gate: ConsulGate, via: str, peer: Peer) -> str:
-        assert gate.port == 8500, "another port than the servers have"
+    def remove_peer(self, gate: ServiceGate, via: str, peer: Peer) -> str:
+        assert gate.port == PORTS[type(gate)], "another port than the servers have"
         return self.sim.calls.do("service.remove_peer", lambda: self._remove_peer(via, peer))
 
     def _remove_peer(self, via: str, peer: Peer) -> str:

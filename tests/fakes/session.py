@@ -65,6 +65,7 @@ class SimSession(Session):
     scene: Scene = field(kw_only=True)
     told: list[Event] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
     confirmed: list[str] = field(default_factory=list)
     swept: FakeSweeper | None = None
 
@@ -82,6 +83,7 @@ class SimSession(Session):
     def open(self, image: ImageChoice | None, *, block: Block | None = None) -> World:
         self._opened = (image, block or self.block)
         self.opened.append(image.image_id if image else "")
+        self.commands.append(self.command)
         if image:
             self.scene.sim.wanted = image.image_id
         self.scene.block = block or self.block

@@ -65,6 +65,7 @@ class SimVolume:
     modification: str = ""
     fsck_s: float = 0.0
     created: float = 0.0
+    snapshot: str = ""
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """The sweeper's port over the simulation: everything in it carries one environment's tags, but for what a test tags otherwise.
 
-Snapshots carry the tags that they were taken with.
+Snapshots carry the tags that they were taken with. The simulation has no network: see `tests.fakes.network`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from immtf.model.cloud import Stray
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from immtf.model.reaping import Kind
     from tests.fakes.simulation import SimWorld
 
 
@@ -25,29 +26,25 @@ class FakeSweeper:
     tags: Mapping[str, str]
     otherwise: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
-    def instances(self, tags: Mapping[str, str]) -> Sequence[Stray]:
-        assert tags, "without tags this would be every instance there is"
+    def found(self, kind: Kind, tags: Mapping[str, str]) -> Sequence[Stray]:
+        assert tags, "without tags this would be everything there is"
+        return self.sim.calls.do(f"sweeper.{kind}s", lambda: self._found(kind, tags))
+
+    def remove(self, kind: Kind, identity: str) -> None:
+        ways = {"instance": self._terminate, "volume": self._delete, "snapshot": self._delete_snapshot}
+        self.sim.calls.do(f"sweeper.remove.{kind}", lambda: ways[kind](identity))
+
+    def now(self) -> float:
+        return self.sim.clock.monotonic()
+
+    def _found(self, kind: Kind, tags: Mapping[str, str]) -> list[Stray]:
+        if kind == "snapshot":
+            taken = [Stray(key, item.state, dict(item.tags)) for key, item in self.sim.snapshots.items()]
+            return [item for item in taken if tags.items() <= item.tags.items()]
+        if kind == "volume":
+            return self._tagged({key: "in-use" if item.owner else "available" for key, item in self.sim.volumes.items()}, tags)
         there = {key: item.state for key, item in self.sim.instances.items() if item.state != "terminated"}
-        return self.sim.calls.do("sweeper.instances", lambda: self._tagged(there, tags))
-
-    def volumes(self, tags: Mapping[str, str]) -> Sequence[Stray]:
-        assert tags, "without tags this would be every volume there is"
-        there = {key: "in-use" if item.owner else "available" for key, item in self.sim.volumes.items()}
-        return self.sim.calls.do("sweeper.volumes", lambda: self._tagged(there, tags))
-
-    def snapshots(self, tags: Mapping[str, str]) -> Sequence[Stray]:
-        assert tags, "without tags this would be every snapshot there is"
-        found = [Stray(key, item.state, dict(item.tags)) for key, item in self.sim.snapshots.items()]
-        return self.sim.calls.do("sweeper.snapshots", lambda: [item for item in found if tags.items() <= item.tags.items()])
-
-    def delete_snapshot(self, snapshot_id: str) -> None:
-        self.sim.calls.do("sweeper.delete_snapshot", lambda: self._delete_snapshot(snapshot_id))
-
-    def terminate(self, instance_id: str) -> None:
-        self.sim.calls.do("sweeper.terminate", lambda: self._terminate(instance_id))
-
-    def delete(self, volume_id: str) -> None:
-        self.sim.calls.do("sweeper.delete", lambda: self._delete(volume_id))
+        return self._tagged(there if kind == "instance" else {}, tags)
 
     def _tagged(self, there: Mapping[str, str], tags: Mapping[str, str]) -> list[Stray]:
         found = [Stray(key, state, dict(self.otherwise.get(key, self.tags))) for key, state in there.items()]

@@ -49,6 +49,7 @@ class FakeTerraform:
     made: list[FakePlan] = field(default_factory=list)
     applied: list[FakePlan] = field(default_factory=list)
     killed: bool = False
+    seed: SimVolume | None = None  # what new volumes are copies of: they are made from the snapshot that it names
     witness: Callable[[FakePlan], None] = lambda _saved: None
 
     @property
@@ -168,6 +169,9 @@ class FakeTerraform:
     def _create(self, kind: Kind, key: str) -> None:
         if kind == VOLUME:
             volume = SimVolume(self.sim.new_id("vol"), key, self.sim.zone(key), created=self.sim.clock.now)
+            if self.seed:
+                volume.filesystem, volume.mark, volume.snapshot = self.seed.filesystem, self.seed.mark, self.seed.snapshot
+                volume.identity = self.sim.new_id("server") if volume.filesystem else ""
             self.sim.volumes[volume.volume_id] = volume
             self._write(VOLUME, key, Row(key, VOLUME, volume.volume_id))
         elif kind == INSTANCE:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from immtf.model.imaging import TrialOrder
+    from immtf.model.reaping import Kind
 
 MOUNT, ZONE = "/var/lib/consul", "eu-west-1a"
 STEP_S = 1.0
@@ -83,16 +84,25 @@ class TrialWorld:
         disk.owner, disk.state = instance_id, "in-use"
         self.clock.after(STEP_S, lambda: self._tend(disk))
 
-    def instances(self, ids: object) -> object:
-        """Answer `Cloud` (ids) and `Sweeper` (tags)."""
-        if isinstance(ids, dict):
+    def found(self, kind: Kind, tags: Mapping[str, str]) -> list[Stray]:
+        assert tags
+        if kind == "instance":
             return [Stray(name, item.state, item.tags) for name, item in self.machines.items() if item.state != "terminated"]
-        found = {name: Instance(name, item.state, "ami-1", ZONE, "10.0.0.1") for name, item in self.machines.items()}
-        return self.calls.do("cloud.instances", lambda: {name: found[name] for name in ids if name in found})  # type: ignore[attr-defined]  # ids
+        assert kind in {"volume", "snapshot"}, "a trial makes nothing else"
+        return [Stray(name, item.state, item.tags) for name, item in self.disks.items()] if kind == "volume" else []
 
-    def volumes(self, ids: Collection[str] | Mapping[str, str]) -> object:
-        if isinstance(ids, dict):
-            return [Stray(name, item.state, item.tags) for name, item in self.disks.items()]
+    def remove(self, kind: Kind, identity: str) -> None:
+        assert kind in {"instance", "volume"}, f"a trial makes no {kind}"
+        (self.terminate if kind == "instance" else self.delete)(identity)
+
+    def now(self) -> float:
+        return self.clock.monotonic()
+
+    def instances(self, ids: Collection[str]) -> dict[str, Instance]:
+        found = {name: Instance(name, item.state, "ami-1", ZONE, "10.0.0.1") for name, item in self.machines.items()}
+        return self.calls.do("cloud.instances", lambda: {name: found[name] for name in ids if name in found})
+
+    def volumes(self, ids: Collection[str]) -> dict[str, Volume]:
         return {name: self._volume(name) for name in ids if name in self.disks}
 
     def stop(self, instance_id: str) -> None:
@@ -114,13 +124,6 @@ class TrialWorld:
         if self.disks[volume_id].owner:
             raise CloudFailed("in use", code="VolumeInUse")
         del self.disks[volume_id]
-
-    def snapshots(self, tags: Mapping[str, str]) -> list[Stray]:
-        assert tags
-        return []
-
-    def delete_snapshot(self, snapshot_id: str) -> None:
-        raise AssertionError(f"a trial takes no snapshots: {snapshot_id}")
 
     def run(self, instance_id: str, script: str, *, timeout_s: float) -> tuple[int, str, str]:
         assert timeout_s > 0

@@ -66,6 +66,7 @@ class Scene:
     service: Callable[[SimWorld], FakeService] = FakeService
     guard: Guard = unguarded
     overrides: Overrides = field(default_factory=Overrides)
+    known: frozenset[str] = frozenset()
 
     def tell(self, event: Event) -> None:
         """Take a run's event down, then let the listener have it: a run can be killed at any."""
@@ -78,7 +79,7 @@ class Scene:
         world = World(
             self.block, self.terraform, self.cloud(sim), FakeGuest(sim), self.service(sim), FakeKnock(sim), tags=TAGS, guard=guard
         )
-        world.checks = FakeChecks(sim)
+        world.checks, world.known = FakeChecks(sim), self.known
         if guard is not unguarded:
             world.terraform, world.cloud = FencedTerraform(world.terraform, guard), FencedCloud(world.cloud, guard)
             world.service = FencedService(world.service, guard)

@@ -9,22 +9,57 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from immtf.plan.config import load_block
-from tests.hcl.terraform_files import ROOT, parts
+from immtf.plan.versions import Constraint, Version
+from tests.hcl.terraform_files import BLOCKS, ROOT, parts
 
 CONSUL = ROOT / "blocks/consul"
+SERVICE = ROOT / "blocks/service"
 BAD = Path(__file__).parents[1] / "data/images/consul"
 IMAGES = sorted(path.parents[1] for root in (CONSUL / "lab/images/consul", BAD) for path in root.glob("*/etc/image-version"))
 
 each_image = pytest.mark.parametrize("image", IMAGES, ids=lambda path: path.name)
 
 
-def test_the_blocks_file_is_without_mistakes_and_names_what_is_there() -> None:
-    block = load_block(CONSUL)
-    variables = {part.labels[0] for part in parts(CONSUL) if part.kind == "variable"}
+@pytest.mark.parametrize("directory", [CONSUL, SERVICE], ids=lambda path: path.name)
+def test_the_blocks_file_is_without_mistakes_and_names_what_is_there(directory: Path) -> None:
+    block = load_block(directory)
+    variables = {part.labels[0] for part in parts(directory) if part.kind == "variable"}
     assert block.image is not None
     assert block.lab is not None
-    assert {block.image.variable, block.lab.network} <= variables
+    assert block.lab.images is not None
+    assert {block.image.variable, *([block.lab.network] if block.lab.network else []), *block.requires} <= variables
     assert (block.lab.images / block.image.family).is_dir()
+
+
+@pytest.mark.parametrize("directory", BLOCKS, ids=lambda path: path.name)
+def test_what_a_block_uses_of_another_is_published_there(directory: Path) -> None:
+    for producer, needs in load_block(directory).uses.items():
+        published = {part.labels[0] for part in parts(ROOT / "blocks" / producer) if part.kind == "output"}
+        assert {need.name for need in needs} <= published, producer
+
+
+@pytest.mark.parametrize("directory", BLOCKS, ids=lambda path: path.name)
+def test_a_block_accepts_the_versions_of_the_others_that_are_here(directory: Path) -> None:
+    for producer, constraint in load_block(directory).requires.items():
+        version = load_block(ROOT / "blocks" / producer).version
+        assert Constraint.parse(constraint).allows(Version.parse(version)), producer
+
+
+def test_the_service_has_two_images_that_differ_in_what_they_say_and_not_in_what_they_are() -> None:
+    trees = sorted((SERVICE / "lab/images/service").iterdir())
+    assert [tree.name for tree in trees] == ["1.0.0", "1.1.0"]
+    assert [(tree / "etc/image-version").read_text() for tree in trees] == ["1.0.0\n", "1.1.0\n"]
+    files = [{str(path.relative_to(tree)): path.read_bytes() for path in tree.rglob("*") if path.is_file()} for tree in trees]
+    assert files[0].keys() == files[1].keys()
+    assert {name for name in files[0] if files[0][name] != files[1][name]} == {
+        "etc/image-version",
+        "usr/lib/service/etcd",
+        "usr/lib/service/web.py",
+    }
+    for tree in trees:
+        boot = json.loads((tree / "etc/lab/boot.json").read_text())
+        assert boot["mounts"] == [{"device": "/dev/xvdf", "path": "/var/lib/etcd"}]
+        assert {service["name"]: service.get("after", []) for service in boot["services"]} == {"etcd": ["/var/lib/etcd"], "web": []}
 
 
 def test_there_is_an_image_of_this_version_and_one_before_it() -> None:

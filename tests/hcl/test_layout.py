@@ -17,7 +17,7 @@ each_module = pytest.mark.parametrize("module", MODULES, ids=lambda path: str(pa
 
 def test_there_are_modules_and_blocks() -> None:
     assert {path.name for path in MODULES} >= {"node", "network", "consul"}
-    assert [path.name for path in BLOCKS] == ["consul"]
+    assert [path.name for path in BLOCKS] == ["base", "consul", "service"]
 
 
 @each_module

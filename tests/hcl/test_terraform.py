@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from string import ascii_lowercase
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from immtf.adapters.process import Captured, Command, capture
 from immtf.lab.toolchain import Cache, Toolchain, Tools, cache_directory
-from tests.hcl.terraform_files import BLOCKS, MODULES, ROOT
+from tests.hcl.terraform_files import MODULES, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,24 +62,49 @@ def test_every_module_is_valid(module: Path, terraform: Terraform, tmp_path: Pat
     assert (answer["valid"], answer["diagnostics"]) == (True, [])
 
 
-@pytest.fixture
-def placed(terraform: Terraform, tools: Tools, tmp_path: Path) -> Callable[[str], dict[str, dict[str, object]]]:
-    """Let Terraform's console say where nodes of these names are placed; it reads the expression from its input."""
-    directory = initialised(terraform, tmp_path, BLOCKS[0])
-    console = 'echo "jsonencode(local.nodes)" | "$0" console -no-color "$@"'
+Placed = dict[str, dict[str, object]]
 
-    def place(nodes: str) -> dict[str, dict[str, object]]:
-        variables = ["-var", 'zones=["x","y","z"]', "-var", "image_id=ami-0", "-var", f"nodes={nodes}"]
-        argv = ["sh", "-c", console, str(tools.terraform), *variables]
+
+@pytest.fixture
+def said(terraform: Terraform, tools: Tools, tmp_path: Path) -> Callable[..., Any]:
+    """Let Terraform's console say what a local of a block is with these variables; it reads the expression from its input."""
+
+    def say(block: str, local: str, **variables: str) -> Any:
+        directory = initialised(terraform, tmp_path / block, ROOT / "blocks" / block)
+        given = [word for name, value in {"image_id": "ami-0", **variables}.items() for word in ("-var", f"{name}={value}")]
+        argv = ["sh", "-c", f'echo "jsonencode(local.{local})" | "$0" console -no-color "$@"', str(tools.terraform), *given]
         done = capture(Command(argv=argv, cwd=directory, environment=quiet(tools), limit_s=60))
         assert done.exit_code == 0, done.stderr
-        places: dict[str, dict[str, object]] = json.loads(json.loads(done.stdout))
-        return places
+        return json.loads(json.loads(done.stdout))
+
+    return say
+
+
+@pytest.fixture
+def placed(said: Callable[..., Any], tmp_path: Path) -> Callable[[str], Placed]:
+    """Let Terraform's console say where Consul's nodes of these names are placed, in a network of their own."""
+
+    def place(nodes: str) -> Placed:
+        shutil.rmtree(tmp_path / "consul", ignore_errors=True)
+        return cast("Placed", said("consul", "nodes", zones='["x","y","z"]', nodes=nodes))
 
     return place
 
 
-def test_a_node_keeps_its_place_when_others_come_and_go(placed: Callable[[str], dict[str, dict[str, object]]]) -> None:
+def test_blocks_on_one_base_never_want_the_same_address(said: Callable[..., Any]) -> None:
+    """All letters of all parts, in the subnets of one base."""
+    letters = json.dumps(list(ascii_lowercase))
+    subnets = [{"id": f"subnet-{n}", "zone": f"z{n}", "cidr": f"10.99.{10 + n}.0/24"} for n in range(3)]
+    base = json.dumps({"vpc_id": "vpc-0", "network_cidr": "10.99.0.0/16", "subnets": subnets})
+    servers = said("consul", "nodes", base=base, nodes=letters)
+    places = said("service", "places", base=base, consul='{"nodes":{}}', nodes=letters, web_nodes=letters)
+    addresses = [place["address"] for part in (servers, places["etcd"], places["web"]) for place in part.values()]
+    assert len(addresses) == len(set(addresses)) == 3 * 26
+    assert {address.rpartition(".")[0] for address in addresses} == {"10.99.10", "10.99.11", "10.99.12"}
+    assert [part["b"]["address"] for part in (servers, places["etcd"], places["web"])] == ["10.99.11.12", "10.99.11.62", "10.99.11.112"]
+
+
+def test_a_node_keeps_its_place_when_others_come_and_go(placed: Callable[[str], Placed]) -> None:
     """F38: nothing about a node depends on which other nodes there are."""
     assert placed('["a","c","e"]') == {
         "a": {"zone": 0, "address": "10.20.10.11"},

@@ -35,11 +35,15 @@ class Machine:
 class Cloud:
     """Reads, and what a person does by hand."""
 
-    def __init__(self, lab: Lab) -> None:
-        """Speak to this lab; `ec2` is boto3's client."""
+    def __init__(self, lab: Lab, *, many: bool = False) -> None:
+        """Speak to this lab; `ec2` and `s3` are boto3's clients. With `many` blocks in it a node is named `block/cluster/key`."""
+        self.many = many
+        self.ec2, self.s3 = self._client(lab, "ec2"), self._client(lab, "s3")
+
+    def _client(self, lab: Lab, service: str) -> Any:
         variables = lab.environment()
-        self.ec2: Any = boto3.client(
-            "ec2",
+        return boto3.client(
+            service,
             region_name=variables["AWS_REGION"],
             endpoint_url=variables["AWS_ENDPOINT_URL"],
             aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
@@ -50,7 +54,7 @@ class Cloud:
     def machines(self) -> list[Machine]:
         """Return every instance that is not gone, by node."""
         answer = self.ec2.describe_instances(Filters=[{"Name": "tag-key", "Values": ["immtf:node"]}])
-        found = [_machine(row) for reservation in answer["Reservations"] for row in reservation["Instances"]]
+        found = [self._machine(row) for reservation in answer["Reservations"] for row in reservation["Instances"]]
         return sorted((item for item in found if item.state not in GONE), key=lambda item: (item.node, item.instance_id))
 
     def instances(self) -> dict[str, str]:
@@ -71,7 +75,7 @@ class Cloud:
     def volumes(self) -> dict[str, tuple[str, str]]:
         """Return each node's volume, with the instance that it is attached to ("" for none)."""
         answer = self.ec2.describe_volumes(Filters=[{"Name": "tag-key", "Values": ["immtf:node"]}])["Volumes"]
-        found = {_tag(row, "immtf:node"): (row["VolumeId"], "".join(tie["InstanceId"] for tie in row["Attachments"])) for row in answer}
+        found = {self._node(row): (row["VolumeId"], "".join(tie["InstanceId"] for tie in row["Attachments"])) for row in answer}
         assert len(found) == len(answer), f"two volumes of one node: {answer}"
         return found
 
@@ -95,9 +99,16 @@ class Cloud:
         self.ec2.delete_volume(VolumeId=volume)
         return volume
 
+    def objects(self, bucket: str) -> list[str]:
+        """Return the keys of a bucket."""
+        return sorted(row["Key"] for row in self.s3.list_objects_v2(Bucket=bucket).get("Contents", []))
 
-def _machine(row: dict[str, Any]) -> Machine:
-    return Machine(_tag(row, "immtf:node"), row["InstanceId"], row["State"]["Name"], row["ImageId"], row.get("PrivateIpAddress", ""))
+    def _machine(self, row: dict[str, Any]) -> Machine:
+        return Machine(self._node(row), row["InstanceId"], row["State"]["Name"], row["ImageId"], row.get("PrivateIpAddress", ""))
+
+    def _node(self, row: dict[str, Any]) -> str:
+        names = ("immtf:block", "immtf:cluster", "immtf:node") if self.many else ("immtf:node",)
+        return "/".join(_tag(row, name) for name in names)
 
 
 def _tag(row: dict[str, Any], name: str) -> str:

@@ -25,8 +25,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture
 def rehearsal(tmp_path: Path) -> Iterator[Rehearsal]:
-    """A rehearsal with the repository's own block."""
-    made = Rehearsal(tmp_path)
+    """A rehearsal of the block consul without a base."""
+    yield from _rehearsed(Rehearsal(tmp_path))
+
+
+@pytest.fixture
+def infrastructure(tmp_path: Path) -> Iterator[Rehearsal]:
+    """A rehearsal with the repository's own blocks, which need one another."""
+    yield from _rehearsed(Rehearsal(tmp_path, alone=False))
+
+
+def _rehearsed(made: Rehearsal) -> Iterator[Rehearsal]:
     try:
         yield made
     finally:

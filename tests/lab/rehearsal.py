@@ -7,6 +7,7 @@ wait has a limit. At the end everything is taken down, and it is shown that noth
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import time
@@ -26,27 +27,39 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[2]
 BLOCK = REPOSITORY / "terraform/blocks/consul"
+REQUIRES = re.compile(r"^requires:.*\n(?:[ ]+.*\n|\n(?=[ ]))*", re.MULTILINE)
 GOOD_IMAGE = BLOCK / "lab/images/consul/1.1.0"
 RUN_LIMIT_S = 1500.0
 SHORT_LIMIT_S = 120.0
 GONE_LIMIT_S = 120.0
 
 
-class Rehearsal:
-    """One block in one lab. `directory` holds all of it: the program's home, and the block where a copy of it is changed."""
+def copied(tree: Path, *, alone: bool) -> Path:
+    """Copy the repository's `terraform/` to `tree` and return the block consul there; `alone`: it has its own network."""
+    shutil.copytree(BLOCK.parents[1], tree, ignore=shutil.ignore_patterns(".terraform*", ".immtf"))
+    file = tree / "blocks/consul/immtf.yaml"
+    if alone:
+        file.write_text(REQUIRES.sub("", file.read_text()))
+    return file.parent
 
-    def __init__(self, directory: Path) -> None:
-        """Use the repository's block; nothing is started yet."""
+
+class Rehearsal:
+    """One block in one lab. `directory` holds all of it: the program's home, and a copy of the block.
+
+    `alone`: the block needs no other and makes its own network, which is quicker than to make base first; else it is the repository's own.
+    """
+
+    def __init__(self, directory: Path, *, alone: bool = True) -> None:
+        """Nothing is started yet."""
         self.directory = directory
         self.home = directory / "home"
-        self.block = BLOCK
+        self.alone = alone
+        self.block = copied(directory / "alone/terraform", alone=True) if alone else BLOCK
         self._children: list[Child] = []
 
     def copy_block(self, name: str = "block") -> Path:
-        """Copy the repository's `terraform/`, work on the copied block from now on, and return its directory."""
-        tree = self.directory / name / "terraform"
-        shutil.copytree(BLOCK.parents[1], tree, ignore=shutil.ignore_patterns(".terraform*", ".immtf"))
-        self.block = tree / "blocks/consul"
+        """Copy the repository's `terraform/` once more, to be changed; work on the copied block from now on, and return its directory."""
+        self.block = copied(self.directory / name / "terraform", alone=self.alone)
         return self.block
 
     def change(self, old: str, new: str) -> None:
@@ -85,6 +98,13 @@ class Rehearsal:
         child.until(point, limit_s)
         child.kill(tree=tree)
         return child.ended(SHORT_LIMIT_S)
+
+    def say(self, *words: str, limit_s: float = RUN_LIMIT_S) -> Ended:
+        """Run a command that is on no block to its end, in the program's home."""
+        argv = [sys.executable, "-m", "immtf", *words, "--home", str(self.home), "--output", "json"]
+        child = Child(argv, self.directory, self.home / "runs", environment(REPOSITORY))
+        self._children.append(child)
+        return child.ended(limit_s)
 
     def begin_image(self, verb: str, *arguments: str) -> Child:
         """Start `image VERB` for the block's family and return it at work."""

@@ -38,7 +38,7 @@ _OUTSIDE = re.compile(r'"\$\{path\.(?:module|root)\}/((?:\.\./)+[^"$*]*)')
 def needed_by(block: Block) -> frozenset[Path]:
     """Return what a block refers to: local modules, files that they name beside themselves, the lab's images and tests of nodes."""
     tests = [gate.tests for cluster in block.clusters.values() for gate in cluster.gates if isinstance(gate, TestinfraGate)]
-    found = {path for path in [*tests, *([block.lab.images] if block.lab else [])] if path.exists()}
+    found = {path for path in [*tests, *([block.lab.images] if block.lab and block.lab.images else [])] if path.exists()}
     modules: set[Path] = set()
     waiting = [block.terraform.resolve()]
     while waiting:
@@ -70,7 +70,7 @@ def pack(recipe: Recipe, base_id: str) -> tuple[IO[bytes], str, int]:
 def _fill(made: IO[bytes], recipe: Recipe, base_id: str) -> tuple[str, int]:
     digest, count = hashlib.sha256(), 0
     with tarfile.open(fileobj=made, mode="w") as tar:
-        for path in _files(recipe):
+        for path in files_of(recipe):
             entry = _entry(tar, path, str(path.relative_to(recipe.tree)))
             entry.mode = WRITABLE if path == recipe.block.terraform else entry.mode
             content = path.read_bytes() if entry.isreg() else b""
@@ -96,7 +96,8 @@ def build(client: Any, tag: str, packed: IO[bytes]) -> str:
         return str(client.inspect_image(tag)["Id"])
 
 
-def _files(recipe: Recipe) -> Iterator[Path]:
+def files_of(recipe: Recipe) -> Iterator[Path]:
+    """Go through the files, links and directories that come along, always in the same order."""
     for part in recipe.parts:
         if part.is_file() or part.is_symlink():
             yield part

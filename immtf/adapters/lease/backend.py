@@ -76,6 +76,11 @@ def read_backend(root: Path, environment: Mapping[str, str]) -> Backend:
     return Backend(kind, s3)
 
 
+def s3_place(config: Mapping[str, Any], environment: Mapping[str, str]) -> S3Place:
+    """Return the place that settings of Terraform's S3 backend lead to, in the default workspace."""
+    return _s3(config, "default", environment)
+
+
 def _workspace(data: Path, environment: Mapping[str, str]) -> str:
     file = data / "environment"
     return environment.get("TF_WORKSPACE") or (file.read_text().strip() if file.is_file() else "") or "default"

@@ -91,6 +91,11 @@ class S3Store:
 
 def s3_store(place: S3Place, key: str, aws: Aws, environment: Mapping[str, str], *, timeout_s: float) -> S3Store:
     """Return the store of an object in the bucket of a state, spoken to as Terraform's backend does; a call's two waits end so soon."""
+    return S3Store(s3_client(place, aws, environment, timeout_s=timeout_s), place, key)
+
+
+def s3_client(place: S3Place, aws: Aws, environment: Mapping[str, str], *, timeout_s: float) -> Any:
+    """Return boto3's client for the bucket of a state, which speaks to it as Terraform's backend does."""
     named = not (place.profile or place.access_key)  # the environment's keys hold where the configuration names nothing
     own = replace(
         aws,
@@ -105,4 +110,4 @@ def s3_store(place: S3Place, key: str, aws: Aws, environment: Mapping[str, str],
         sts_endpoint=place.sts_endpoint or aws.endpoint,
     )
     style: Any = {"addressing_style": "path"} if place.path_style else {}
-    return S3Store(own.client("s3", Config(connect_timeout=timeout_s, read_timeout=timeout_s, s3=style)), place, key)
+    return own.client("s3", Config(connect_timeout=timeout_s, read_timeout=timeout_s, s3=style))

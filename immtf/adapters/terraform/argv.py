@@ -20,9 +20,12 @@ def version() -> tuple[str, ...]:
     return ("version", "-json")
 
 
-def init(*, upgrade: bool, lock_s: float) -> tuple[str, ...]:
-    """Fetch providers and modules; `upgrade` may choose newer ones than the lock file names."""
-    return ("init", *_QUIET, _lock(lock_s), *(("-upgrade",) if upgrade else ()))
+def init(*, upgrade: bool, lock_s: float, reconfigure: bool = False) -> tuple[str, ...]:
+    """Fetch providers and modules; `upgrade` may choose newer ones than the lock file names.
+
+    `reconfigure` takes the backend as it is configured now, whatever it was; no state is moved, and nothing is asked.
+    """
+    return ("init", *_QUIET, _lock(lock_s), *(("-upgrade",) if upgrade else ()), *(("-reconfigure",) if reconfigure else ()))
 
 
 def plan(

@@ -18,6 +18,7 @@ from immtf.adapters.terraform.copies import Copies
 from immtf.adapters.terraform.earlier import await_earlier, tell_hidden
 from immtf.adapters.terraform.environment import child_environment
 from immtf.adapters.terraform.failures import RunFailed
+from immtf.adapters.terraform.moved import moved, recorded
 from immtf.adapters.terraform.runs import Runner, TerraformLimits, new_file, sweep
 from immtf.adapters.terraform.stream import TerraformEvent
 from immtf.adapters.terraform.unsaved import Unsaved, tell
@@ -78,8 +79,7 @@ class TerraformCli:
         `environment` is complete: nothing of this process' own is added. `variables` are handed over in a file of mode 0600 that exists
         while a plan is made. `cancel` ends the waiting for an earlier run and nothing else: a plan or an apply in progress is ended
         by `interrupt` only. `stored` reads a state that is kept elsewhere as it stands there, "" where that can't be done. `guard` raises
-        where this process may not save what an earlier one left unsaved. `reconfigure`: the backend is the environment's, and may be another
-        one than the last time.
+        where this process may not save what an earlier one left unsaved. `reconfigure` as for `argv.init`.
         """
         self._root = root.resolve()
         self._environment, self._left_out = child_environment(environment)
@@ -139,8 +139,11 @@ class TerraformCli:
         self._await_earlier()
         tell_hidden(self._listen)
         self._refuse_newer()
+        before = recorded(self._root, self._environment)
         command = argv.init(upgrade=upgrade, lock_s=self._limits.lock_s, reconfigure=self._reconfigure)
         self._runner.run(command, limit_s=self._limits.init_s, interruptible=True)
+        if self._reconfigure and (told := moved(before, recorded(self._root, self._environment))):
+            self._listen(TerraformEvent("note", told))
         self._refuse_newer(initialised=True)  # only now it is known for sure where the state is
 
     def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True) -> SavedPlan:
@@ -164,10 +167,9 @@ class TerraformCli:
         """
         self._clear_the_ground()
         self._keep_copy()
+        command = argv.apply(saved.path, lock_s=self._limits.lock_s)
         try:
-            self._runner.run(
-                argv.apply(saved.path, lock_s=self._limits.lock_s), limit_s=self._limits.apply_s, stream=True, interruptible=True
-            )
+            self._runner.run(command, limit_s=self._limits.apply_s, stream=True, interruptible=True)
         except ImmtfError as error:
             if not self._unsaved.save_after(error):
                 raise
@@ -179,10 +181,7 @@ class TerraformCli:
         saved.path.unlink(missing_ok=True)
 
     def close(self, *, ended_well: bool = False) -> None:
-        """Remove every file of this process from the scratch directory, plans that were only looked at among them.
-
-        Where a run that may change things `ended_well`, nobody has to repair anything: copies of a state kept elsewhere go as well.
-        """
+        """Remove this process' files from the scratch directory; where the run `ended_well`, copies of a state kept elsewhere as well."""
         for path in self._scratch.glob(f"immtf-{os.getpid()}-*"):
             path.unlink(missing_ok=True)
         if ended_well:

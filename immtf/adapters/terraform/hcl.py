@@ -11,15 +11,17 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 _TOKEN = re.compile(r'"(?:\\.|[^"\\\n])*"|#[^\n]*|//[^\n]*|/\*.*?\*/|[{}]', re.DOTALL)
 _HEREDOC = re.compile(r"<<-?[ \t]*(\w+)[^\n]*\n.*?^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
-_LOCAL_SOURCE = re.compile(r'^\s*source\s*=\s*"(\.{1,2}/?[^"]*)"', re.MULTILINE)
+_LOCAL_SOURCE = re.compile(r'(?:^|\{)\s*source\s*=\s*"(\.{1,2}/?[^"]*)"', re.MULTILINE)
+_FOREIGN_SOURCE = re.compile(r'^\s*module\s+"[^"]*"\s*\{[^{}]*?\bsource\s*=\s*"[^."]', re.MULTILINE)
 _ALIAS = re.compile(r'^\s*alias\s*=\s*"([^"]+)"', re.MULTILINE)
 _PROVIDER = re.compile(r'^\s*provider\s+"?([\w-]+)"?\s*\{', re.MULTILINE)
 _SENSITIVE = re.compile(r"(?:^|[{\s])sensitive\s*=\s*true\b")
+_REMOTE_STATE = re.compile(r'^\s*data\s+"?terraform_remote_state"?\s+"?([\w-]+)"?\s*\{', re.MULTILINE)
 _VARIABLE = re.compile(r'^\s*variable\s+"?([\w-]+)"?\s*\{', re.MULTILINE)
 
 
@@ -40,6 +42,16 @@ def sensitive_variables(module: Path) -> frozenset[str]:
     for document in _json(module):
         for variables in _bodies(document.get("variable")):
             found.update(name for name, value in variables.items() if any(body.get("sensitive") is True for body in _bodies(value)))
+    return frozenset(found)
+
+
+def remote_states(module: Path) -> frozenset[str]:
+    """Return the names of the data sources `terraform_remote_state` of a module, not of those that it calls."""
+    found = {name for _path, text in _native(module) for name in _REMOTE_STATE.findall(text)}
+    for document in _json(module):
+        for data in _bodies(document.get("data")):
+            for names in _bodies(data.get("terraform_remote_state")):
+                found.update(names)
     return frozenset(found)
 
 
@@ -68,6 +80,45 @@ def provider_aliases(module: Path, provider: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def provider_bodies(module: Path, provider: str, alias: str) -> list[str | Mapping[str, Any]]:
+    """Return the blocks of a provider with this alias ("" for none): text without comments, with heredocs as they stand, or JSON's data."""
+    found: list[str | Mapping[str, Any]] = []
+    for path in sorted(module.glob("*.tf")):
+        text = _without_comments(path.read_text(errors="replace"))
+        for start in _PROVIDER.finditer(text):
+            own = _ALIAS.search(_block(text, start.end()))
+            if start[1] == provider and (own[1] if own else "") == alias:
+                found.append(_whole_block(text, start.end()))
+    for document in _json(module):
+        for providers in _bodies(document.get("provider")):
+            found.extend(block for block in _bodies(providers.get(provider)) if str(block.get("alias", "")) == alias)
+    return found
+
+
+def uses_provider(module: Path, provider: str) -> bool:
+    """Return whether a module or a local one below it has anything of a provider's; one that is fetched from elsewhere may."""
+    own = re.compile(rf'"{provider}_|\b{provider}\s*=\s*\{{|"{provider}"\s*[:{{]')
+    return any(own.search(text) or _FOREIGN_SOURCE.search(text) for text in _all_texts(module))
+
+
+def mentioned(module: Path, words: Iterable[str]) -> frozenset[str]:
+    """Return which of these words a module or a local one below it has as a text of its own, e.g. as the key of a tag."""
+    texts = list(_all_texts(module))
+    return frozenset(word for word in words if any(f'"{word}"' in text for text in texts))
+
+
+def _all_texts(module: Path) -> Iterator[str]:
+    """Give the text of every file of a module and of the local ones below it."""
+    seen, waiting = set(), [module.resolve()]
+    while waiting:
+        place = waiting.pop()
+        if place not in seen:
+            seen.add(place)
+            yield from (text for _path, text in _native(place))
+            yield from (path.read_text(errors="replace") for path in sorted(place.glob("*.tf.json")))
+            waiting.extend((place / source).resolve() for source in local_sources(place))
+
+
 def _native(module: Path) -> Iterator[tuple[Path, str]]:
     for path in sorted(module.glob("*.tf")):
         yield path, _plain(path.read_text(errors="replace"))
@@ -91,8 +142,21 @@ def _bodies(value: Any) -> list[Mapping[str, Any]]:
 
 def _plain(text: str) -> str:
     """Return the text without comments and without the text of heredocs."""
-    without = _HEREDOC.sub('""', text)
-    return _TOKEN.sub(lambda token: "" if token[0][0] in "#/" else token[0], without)
+    return _without_comments(_HEREDOC.sub('""', text))
+
+
+def _without_comments(text: str) -> str:
+    return _TOKEN.sub(lambda token: "" if token[0][0] in "#/" else token[0], text)
+
+
+def _whole_block(text: str, start: int) -> str:
+    """Return a block's body up to its closing brace, with the blocks inside it."""
+    depth = 1
+    for token in _TOKEN.finditer(text, start):
+        depth += (token[0] == "{") - (token[0] == "}")
+        if depth == 0:
+            return text[start : token.start()]
+    return text[start:]
 
 
 def _block(text: str, start: int) -> str:

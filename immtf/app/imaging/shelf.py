@@ -127,7 +127,7 @@ def shown_uses(states: Iterable[Path], keep: Iterable[str], known: Iterable[Imag
 
 def kept_states(home: Path) -> list[Path]:
     """Return the states of the environments that immtf keeps in its home."""
-    return sorted(home.glob("environments/*/terraform.tfstate"))
+    return sorted({*home.glob("environments/*/terraform.tfstate"), *home.glob("environments/*/*/terraform.tfstate")})
 
 
 def _both(one: Mapping[str, Sequence[str]], other: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

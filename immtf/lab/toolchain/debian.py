@@ -1,4 +1,4 @@
-"""Consul out of a Debian package, without root: apt with lists, a cache and a source of its own, then `dpkg -x`.
+"""A program out of a Debian package, without root: apt with lists, a cache and a source of its own, then `dpkg -x`.
 
 The source is a line for the pinned Debian release on the server that the machine's own sources name. Debian may build a package
 again under a new build number; the checksum in `pins` then refuses it and says so.
@@ -26,7 +26,7 @@ _SERVERS = 3
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
-def fetch_consul(into: Path, pin: PackagePin, *, environment: Mapping[str, str], run: Run) -> None:
+def fetch_package(into: Path, pin: PackagePin, *, environment: Mapping[str, str], run: Run) -> None:
     """Put the program into `into/bin`. Raises `ToolMissing` where apt can't get the package or it isn't the pinned one."""
     scratch = into / "apt"
     scratch.mkdir()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 TERRAFORM = "terraform"
 AWS = "hashicorp/aws"
 CONSUL = "consul"
+ETCD = "etcd"
 
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 _VERSION_LIMIT_S = 30.0
@@ -32,8 +33,8 @@ class Run(Protocol):
 class Found:
     """One tool as it was found. `version` is empty and `path` is None where there is none; `problem` says why it won't do.
 
-    `name` is `terraform` (or `tofu`, which stands in for it), `hashicorp/aws` or `consul`; the path of a provider is the mirror it is
-    in. `source` says where it was found, in words for a table; `ways` says how to get it where there is a problem.
+    `name` is `terraform` (or `tofu`, which stands in for it), `hashicorp/aws`, `consul` or `etcd`; the path of a provider is the
+    mirror it is in. `source` says where it was found, in words for a table; `ways` says how to get it where there is a problem.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Tools:
     cli_config: Path
     consul: Path | None
     path: tuple[Path, ...]
+    etcd: Path | None = None
 
 
 def capture_quietly(argv: list[str], *, run: Run, cwd: Path, environment: Mapping[str, str], limit_s: float = _VERSION_LIMIT_S) -> Captured:

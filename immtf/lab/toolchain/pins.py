@@ -59,12 +59,14 @@ class Pins:
 
     aws: ProviderPin
     consul: PackagePin
+    etcd: PackagePin
 
 
 TERRAFORM_BOUNDS = Bounds(Version("1.4"))  # `terraform_data`, and the JSON of plans that the judge reads
 TOFU_BOUNDS = Bounds(Version("1.6"))  # its first release
 AWS_BOUNDS = Bounds(Version("3.39"), Version("7"))  # as in the blocks' versions.tf
 CONSUL_BOUNDS = Bounds(Version("1.8"))  # autopilot's health over HTTP, as the gate reads it
+ETCD_BOUNDS = Bounds(Version("3.4"))  # the JSON gateway at /v3, and the applied index in its status
 
 PINS = Pins(
     aws=ProviderPin(
@@ -85,5 +87,15 @@ PINS = Pins(
         build="1.8.7+dfsg1-2+b3",
         program="usr/bin/consul",
         sha256="e4e888bba104daba1d9161f49bfc52649a7e4efd45b1a7ead5bc54f2cb9c89d9",
+    ),
+    etcd=PackagePin(
+        version="3.4.23",
+        platform="linux_amd64",
+        package="etcd-server",
+        suite="bookworm",
+        architecture="amd64",
+        build="3.4.23-4+b4",
+        program="usr/bin/etcd",
+        sha256="3a9445d4560ad6de1c375756b2a17d97713df44cbd20a658c871fe108af7ef5d",
     ),
 )

@@ -1,8 +1,8 @@
-"""Terraform, OpenTofu and Consul as they are on this machine.
+"""Terraform, OpenTofu, Consul and etcd as they are on this machine.
 
-A variable of the environment (`IMMTF_TERRAFORM`, `IMMTF_CONSUL`) names the program for sure, and nothing else is looked at then.
-Without it, every directory of PATH is looked into, and the first program that will do is taken: an old Terraform does not hide
-a newer one behind it, nor an OpenTofu.
+A variable of the environment (`IMMTF_TERRAFORM`, `IMMTF_CONSUL`, `IMMTF_ETCD`) names the program for sure, and nothing else is looked
+at then. Without it, every directory of PATH is looked into, and the first program that will do is taken: an old Terraform does not
+hide a newer one behind it, nor an OpenTofu.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from immtf.errors import ToolMissing
 from immtf.lab.toolchain.found import Found, Run, capture_quietly, is_program, last_words
-from immtf.lab.toolchain.pins import CONSUL_BOUNDS, TERRAFORM_BOUNDS, TOFU_BOUNDS
+from immtf.lab.toolchain.pins import CONSUL_BOUNDS, ETCD_BOUNDS, TERRAFORM_BOUNDS, TOFU_BOUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -49,9 +49,15 @@ def _consul_version(said: str) -> str | None:
     return match[1] if match else None
 
 
+def _etcd_version(said: str) -> str | None:
+    match = re.search(r"^etcd Version: (\S+)", said, re.MULTILINE)
+    return match[1] if match else None
+
+
 TERRAFORM_PROGRAM = Program("terraform", "IMMTF_TERRAFORM", TERRAFORM_BOUNDS, ("version", "-json"), _json_version)
 TOFU_PROGRAM = Program("tofu", "IMMTF_TERRAFORM", TOFU_BOUNDS, ("version", "-json"), _json_version)
 CONSUL_PROGRAM = Program("consul", "IMMTF_CONSUL", CONSUL_BOUNDS, ("version",), _consul_version)
+ETCD_PROGRAM = Program("etcd", "IMMTF_ETCD", ETCD_BOUNDS, ("--version",), _etcd_version)
 
 
 def find_terraform(environment: Mapping[str, str], run: Run) -> Found:
@@ -66,11 +72,11 @@ def find_terraform(environment: Mapping[str, str], run: Run) -> Found:
     return tofu if tofu.usable or (tofu.path and not terraform.path) else terraform
 
 
-def find_consul(environment: Mapping[str, str], run: Run) -> Found:
-    """Find Consul by its variable or on PATH."""
-    if named := environment.get(CONSUL_PROGRAM.variable):
-        return _named(CONSUL_PROGRAM, named, environment, run)
-    return _on_path(CONSUL_PROGRAM, environment, run)
+def find_program(program: Program, environment: Mapping[str, str], run: Run) -> Found:
+    """Find a program by its variable or on PATH."""
+    if named := environment.get(program.variable):
+        return _named(program, named, environment, run)
+    return _on_path(program, environment, run)
 
 
 def examine(program: Program, path: Path, source: str, *, environment: Mapping[str, str], run: Run) -> Found:

@@ -9,8 +9,9 @@ This package is the only one that imports pydantic and ruamel.yaml: commands imp
 
 from __future__ import annotations
 
+from immtf.plan.config.environment import environment_schema, load_environment
 from immtf.plan.config.load import load_block
 from immtf.plan.config.mistakes import ConfigInvalid, Mistake
 from immtf.plan.config.schema import json_schema
 
-__all__ = ["ConfigInvalid", "Mistake", "json_schema", "load_block"]
+__all__ = ["ConfigInvalid", "Mistake", "environment_schema", "json_schema", "load_block", "load_environment"]

@@ -10,27 +10,31 @@ from immtf.model.block import (
     Cluster,
     CommandGate,
     ConsulGate,
+    EtcdGate,
     Gate,
     HttpGate,
     ImageSpec,
     LabSpec,
     MountedGate,
+    RestoreSpec,
     TcpGate,
     TestinfraGate,
     VolumeSpec,
 )
 from immtf.plan.config.fields import seconds
 from immtf.plan.config.gates import KINDS, TIMES, Settings
+from immtf.plan.config.requires import constraint_of, needs_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from immtf.plan.config.gates import GateEntry
-    from immtf.plan.config.schema import BlockFile, ClusterEntry, Volume
+    from immtf.plan.config.schema import BlockFile, ClusterEntry, Lab, Restore, Volume
 
 _GATES: dict[str, type[Gate]] = {
     "mounted": MountedGate,
     "consul": ConsulGate,
+    "etcd": EtcdGate,
     "http": HttpGate,
     "tcp": TcpGate,
     "command": CommandGate,
@@ -48,12 +52,22 @@ def build_block(content: BlockFile, file: Path) -> Block:
         directory=directory,
         file=file,
         terraform=(directory / content.terraform).resolve(),
-        requires=dict(content.requires),
+        requires={name: constraint_of(entry) for name, entry in content.requires.items()},
+        uses={name: needs for name, entry in content.requires.items() if (needs := needs_of(entry))},
         image=ImageSpec(**content.image.model_dump()) if content.image else None,
         clusters={name: _cluster(name, entry, directory) for name, entry in content.clusters.items()},
-        lab=LabSpec((directory / content.lab.images).resolve(), content.lab.network) if content.lab else None,
+        lab=_lab(content.lab, directory) if content.lab else None,
         on_failure=content.on_failure,
+        restore=_restore(content.restore) if content.restore else None,
     )
+
+
+def _lab(entry: Lab, directory: Path) -> LabSpec:
+    return LabSpec((directory / entry.images).resolve() if entry.images else None, entry.network or "")
+
+
+def _restore(entry: Restore) -> RestoreSpec:
+    return RestoreSpec(entry.run or "", entry.snapshot or "", entry.variable, seconds(entry.timeout))
 
 
 def _cluster(name: str, entry: ClusterEntry, directory: Path) -> Cluster:

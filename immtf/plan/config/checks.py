@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from immtf.model.block import ConsulGate, TestinfraGate
+from immtf.model.block import ServiceGate, TestinfraGate
 from immtf.plan.config.build import build_gate
 from immtf.plan.config.gates import KINDS
+from immtf.plan.config.requires import requires_checks
 from immtf.plan.testfiles import missing_tests
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def cross_checks(data: dict[str, Any], directory: FilePath) -> Iterator[Remark]:
     """Go through everything that concerns several places; `directory` is the one that holds the file."""
     yield from _root_module(data, directory)
     yield from _requires_itself(data)
+    yield from requires_checks(data)
+    yield from _restore(data)
     clusters = _mapping(data, "clusters")
     yield from _twice("nodes", ((("clusters", name, "nodes"), _get(cluster, "nodes")) for name, cluster in clusters.items()), str)
     for name, cluster in clusters.items():
@@ -63,6 +66,17 @@ def _requires_itself(data: dict[str, Any]) -> Iterator[Remark]:
         yield ("requires", block), "a block can't need itself", ""
 
 
+def _restore(data: dict[str, Any]) -> Iterator[Remark]:
+    """See that the data come from one place, and that each setting is of that."""
+    restore = _mapping(data, "restore")
+    if "restore" in data and isinstance(data["restore"], dict) and ("run" in restore) == ("snapshot" in restore):
+        how = "both `run` and" if "run" in restore else "neither `run` nor"
+        yield ("restore",), f"{how} `snapshot`: the data come from one of them", ""
+    for key, way in (("variable", "snapshot"), ("timeout", "run")):
+        if key in restore and way not in restore:
+            yield ("restore", key), f"`{key}` is of `{way}`, which is not here", ""
+
+
 def _volumes(name: str, cluster: Any) -> Iterator[Remark]:
     """See that no two volumes are mounted at one place."""
     volumes = _mapping(cluster, "volumes").items()
@@ -88,10 +102,10 @@ def _gates(name: str, cluster: Any, directory: FilePath) -> Iterator[Remark]:
 
 
 def _quorum(name: str, cluster: Any, directory: FilePath) -> Iterator[Remark]:
-    """See that `max_unavailable` leaves a quorum of the servers that Consul should have; one at a time is always allowed."""
+    """See that `max_unavailable` leaves a quorum of the servers that the service should have; one at a time is always allowed."""
     wish = _get(cluster, "max_unavailable")
     for _, _, gate in _valid_gates(cluster, directory):
-        if not isinstance(gate, ConsulGate) or gate.expect is None or type(wish) is not int:
+        if not isinstance(gate, ServiceGate) or gate.expect is None or type(wish) is not int:
             continue
         spare = (gate.expect - 1) // 2
         if wish > max(1, spare):

@@ -26,6 +26,8 @@ _ADDRESS = rf"^(module\.[A-Za-z_][A-Za-z0-9_-]*{_INDEX}\.)*(module|aws_instance)
 _DURATION = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
 _USER = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
 _CONTAINER = r"^[A-Za-z0-9{][A-Za-z0-9_.{}-]*$"
+_SNAPSHOT = r"^snap-[0-9a-f]+$"
+_REGION = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"
 _NAME_LENGTH = 63
 _PLACEHOLDERS = {"{address}": "127.0.0.1", "{node}": "node"}
 
@@ -40,7 +42,8 @@ def seconds(duration: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9.]+)(ms|s|m|h)", duration))
 
 
-def _given(value: Any) -> Any:
+def given(value: Any) -> Any:
+    """Refuse a key that stands there and has nothing behind it."""
     if value is None:
         raise wrong("nothing is written here", "write a value, or leave the key out")
     return value
@@ -154,6 +157,18 @@ def _container(text: str) -> str:
     return text
 
 
+def _snapshot(text: str) -> str:
+    if re.fullmatch(_SNAPSHOT, text) is None:
+        raise wrong(f"`{text}` is not the id of a snapshot, like `snap-0123456789abcdef0`")
+    return text
+
+
+def _region(text: str) -> str:
+    if re.fullmatch(_REGION, text) is None:
+        raise wrong(f"`{text}` is not a region, like `eu-west-1`", "a zone has a letter behind it" if text[-1:].isalpha() else "")
+    return text
+
+
 def _filled(text: str) -> str:
     if not text.strip() or "\0" in text:
         raise wrong("nothing is written here")
@@ -166,7 +181,7 @@ def _shown(pattern: str, example: str) -> Any:
 
 
 T = TypeVar("T")
-Maybe = Annotated[T | None, BeforeValidator(_given)]  # may be left out, but not left empty
+Maybe = Annotated[T | None, BeforeValidator(given)]  # may be left out, but not left empty
 Name = Annotated[str, AfterValidator(_name), _shown(_NAME, "consul")]
 VersionText = Annotated[str, AfterValidator(_version), _shown(r"^\s*v?[0-9]", "1.1.0")]
 ConstraintText = Annotated[str, AfterValidator(_constraint), _shown("[0-9]", "~> 1.1")]
@@ -181,6 +196,8 @@ Phrase = Annotated[str, AfterValidator(_filled), _shown(r"\S", "ready")]
 TestsPath = Annotated[str, AfterValidator(_filled), _shown(r"\S", "tests")]
 UserName = Annotated[str, AfterValidator(_user), _shown(_USER, "admin")]
 ContainerName = Annotated[str, AfterValidator(_container), _shown(_CONTAINER, "db-{node}")]
+SnapshotId = Annotated[str, AfterValidator(_snapshot), _shown(_SNAPSHOT, "snap-0123456789abcdef0")]
+Region = Annotated[str, AfterValidator(_region), _shown(_REGION, "eu-west-1")]
 Directory = Annotated[str, AfterValidator(_filled), _shown(r"\S", ".")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]

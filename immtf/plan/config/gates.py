@@ -77,6 +77,21 @@ class Consul(Settings):
     """How many entries of the Raft log a server may be behind."""
 
 
+class Etcd(Settings):
+    """etcd's members are those expected, with a leader whom each of them names, no alarm, all answering and caught up."""
+
+    expect: Maybe[Count] = None
+    """Number of voters; without it, the number of the cluster's nodes."""
+    port: Port = 2379
+    """Port for clients, with the JSON gateway."""
+    scheme: Literal["http", "https"] = "http"
+    """Protocol of that port."""
+    user_env: Maybe[EnvironmentName] = None
+    """Environment variable that holds `user:password`; never the two themselves. Without it, it is ETCDCTL_USER."""
+    max_lag: Whole = 250
+    """How many entries of the Raft log a member may be behind with what it has applied."""
+
+
 class Http(Settings):
     """A page answers as it should."""
 
@@ -141,6 +156,12 @@ class ConsulEntry(Closed):
     consul: Consul
 
 
+class EtcdEntry(Closed):
+    """Gate `etcd`."""
+
+    etcd: Etcd
+
+
 class HttpEntry(Closed):
     """Gate `http`."""
 
@@ -168,6 +189,7 @@ class TestinfraEntry(Closed):
 KINDS: dict[str, type[Settings]] = {
     "mounted": Mounted,
     "consul": Consul,
+    "etcd": Etcd,
     "http": Http,
     "tcp": Tcp,
     "command": Command,
@@ -186,9 +208,10 @@ def _tag(value: Any) -> str | None:
 
 
 GateEntry = Annotated[
-    Annotated[Literal["mounted", "consul"], Tag("word")]
+    Annotated[Literal["mounted", "consul", "etcd"], Tag("word")]
     | Annotated[MountedEntry, Tag("mounted")]
     | Annotated[ConsulEntry, Tag("consul")]
+    | Annotated[EtcdEntry, Tag("etcd")]
     | Annotated[HttpEntry, Tag("http")]
     | Annotated[TcpEntry, Tag("tcp")]
     | Annotated[CommandEntry, Tag("command")]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from immtf.errors import UsageError
 from immtf.plan.config.build import build_block
@@ -12,16 +13,40 @@ from immtf.plan.config.checks import cross_checks
 from immtf.plan.config.document import Document, read_document
 from immtf.plan.config.messages import described, explain
 from immtf.plan.config.mistakes import ConfigInvalid, Mistake, dotted
-from immtf.plan.config.schema import BlockFile
+from immtf.plan.config.schema import BlockFile, keys_at
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from immtf.model.block import Block
+    from immtf.plan.config.checks import Remark
+    from immtf.plan.config.document import Path as DataPath
     from immtf.plan.config.syntax import Finding
 
 FILE_NAME = "immtf.yaml"
-_MAX_BYTES = 1_000_000  # a block's file has some kilobytes; more is a slip, and would be read for minutes
+_MAX_BYTES = 1_000_000  # such a file has some kilobytes; more is a slip, and would be read for minutes
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Form(Generic[M]):
+    """A kind of file: its shape, what is checked besides, which keys a mapping may have, how it begins, and its `immtf schema` command."""
+
+    model: type[M]
+    checks: Callable[[dict[str, Any], Path], Iterable[Remark]]
+    keys: Callable[[DataPath], list[str]]
+    begin: str
+    schema: str
+
+
+BLOCK_FILE = Form(
+    BlockFile,
+    lambda data, file: cross_checks(data, file.parent),
+    keys_at,
+    "begin with `block: NAME` and `version: 1.0.0`",
+    "immtf schema",
+)
 
 
 def load_block(path: Path) -> Block:
@@ -30,10 +55,16 @@ def load_block(path: Path) -> Block:
     Raises `UsageError` where there is no such file, `ConfigInvalid` with every mistake that is in it.
     """
     file = _file(path)
-    content, findings = _checked(file)
+    return build_block(read_checked(file, BLOCK_FILE), file)
+
+
+def read_checked(file: Path, form: Form[M]) -> M:
+    """Return what stands in a file of this form. Raises `UsageError` where it can't be read, `ConfigInvalid` with all that is wrong."""
+    content, findings = _checked(file, form)
     if content is None or findings:
-        raise ConfigInvalid(tuple(Mistake(file, *place, dotted(where), what, hint) for place, where, what, hint in findings))
-    return build_block(content, file)
+        mistakes = tuple(Mistake(file, *place, dotted(where), what, hint) for place, where, what, hint in findings)
+        raise ConfigInvalid(mistakes, form.schema)
+    return content
 
 
 def _file(path: Path) -> Path:
@@ -51,18 +82,18 @@ def _file(path: Path) -> Path:
     raise UsageError(f"there is no file {file.name}", where=str(file.parent), next=advice)
 
 
-def _checked(file: Path) -> tuple[BlockFile | None, list[Finding]]:
+def _checked(file: Path, form: Form[M]) -> tuple[M | None, list[Finding]]:
     """Read and validate; return the content where the schema accepts it, and all that is wrong."""
     text, findings = _text(file)
     document = read_document(text) if not findings else Document(findings=findings)
     findings = list(document.findings)
     if not isinstance(document.data, dict):
-        return None, findings or [(document.place(()), (), *_not_a_mapping(document))]
-    findings += [(document.place(path), path, what, hint) for path, what, hint in cross_checks(document.data, file.parent)]
+        return None, findings or [(document.place(()), (), *_not_a_mapping(document, form.begin))]
+    findings += [(document.place(path), path, what, hint) for path, what, hint in form.checks(document.data, file)]
     try:
-        return BlockFile.model_validate(document.data), findings
+        return form.model.model_validate(document.data), findings
     except ValidationError as error:
-        return None, explain(error.errors(include_url=False), document) + findings
+        return None, explain(error.errors(include_url=False), document, form.keys) + findings
 
 
 def _text(file: Path) -> tuple[str, list[Finding]]:
@@ -73,7 +104,7 @@ def _text(file: Path) -> tuple[str, list[Finding]]:
     except OSError as error:
         raise UsageError(f"the file can't be read: {error.strerror}", where=str(file), next="check its owner and mode") from None
     if len(raw) > _MAX_BYTES:
-        return "", [((1, 1), (), "over a megabyte: this is not a block's file", "")]
+        return "", [((1, 1), (), "over a megabyte: this is not a file for a person to write", "")]
     try:
         return raw.decode("utf-8-sig"), []
     except UnicodeDecodeError as error:
@@ -82,9 +113,8 @@ def _text(file: Path) -> tuple[str, list[Finding]]:
         return "", [(place, (), "a byte that is not UTF-8", "save the file as UTF-8")]
 
 
-def _not_a_mapping(document: Document) -> tuple[str, str]:
+def _not_a_mapping(document: Document, begin: str) -> tuple[str, str]:
     """Say what the file holds instead of keys."""
-    begin = "begin with `block: NAME` and `version: 1.0.0`"
     if document.data is None:
         return "the file is empty", begin
     return f"the file should be a mapping (`key: value`), is {described(document.data)}", begin

@@ -7,10 +7,11 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from immtf.plan.config.gates import KINDS, TIMES
+from immtf.plan.config.requires import path_in_file
 from immtf.plan.config.schema import keys_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pydantic_core import ErrorDetails
 
@@ -29,17 +30,20 @@ _GATES = {"union_tag_not_found", "union_tag_invalid"}
 _BOUNDS = {"greater_than_equal": ("ge", "at least"), "less_than_equal": ("le", "at most")}
 
 
-def explain(errors: Sequence[ErrorDetails], document: Document) -> list[Finding]:
-    """Tell each error with its place; a missing key is not told where a misspelt one was probably meant to be it."""
-    found = [_explain(error, document) for error in errors]
-    meant = {(*path[:-1], key) for error, (_, path, _, _) in zip(errors, found, strict=True) if (key := _meant(error, path))}
+def explain(errors: Sequence[ErrorDetails], document: Document, keys: Callable[[Path], list[str]] = keys_at) -> list[Finding]:
+    """Tell each error with its place; a missing key is not told where a misspelt one was probably meant to be it.
+
+    `keys` returns the keys that may stand in the mapping at a path.
+    """
+    found = [_explain(error, document, keys) for error in errors]
+    meant = {(*path[:-1], key) for error, (_, path, _, _) in zip(errors, found, strict=True) if (key := _meant(error, path, keys))}
     return [finding for error, finding in zip(errors, found, strict=True) if not (error["type"] == "missing" and finding[1] in meant)]
 
 
-def _explain(error: ErrorDetails, document: Document) -> Finding:
+def _explain(error: ErrorDetails, document: Document, keys: Callable[[Path], list[str]]) -> Finding:
     path = _path(error["loc"])
     is_key = error["type"] == "extra_forbidden" or error["loc"][-1:] == ("[key]",)
-    what, hint = _words(error, path, document)
+    what, hint = _words(error, path, document, keys)
     return document.place(path, key=is_key or error["type"] == "missing"), path, what, hint
 
 
@@ -49,11 +53,11 @@ def _path(loc: Sequence[str | int]) -> Path:
         case ("clusters", name, "gates", int(index), _, *rest):
             path: Path = ("clusters", name, "gates", index, *rest)
         case other:
-            path = other
+            path = path_in_file(other)
     return path[:-1] if path[-1:] == ("[key]",) else path
 
 
-def _words(error: ErrorDetails, path: Path, document: Document) -> tuple[str, str]:
+def _words(error: ErrorDetails, path: Path, document: Document, keys: Callable[[Path], list[str]]) -> tuple[str, str]:
     """Choose the sentence and the hint by the kind of error; one that is not foreseen keeps pydantic's words."""
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind in _WANTED:
@@ -63,10 +67,10 @@ def _words(error: ErrorDetails, path: Path, document: Document) -> tuple[str, st
         return f"should be {words} {context[key]}, is {value}", ""
     if kind in _GATES or (kind == "literal_error" and path[-2:-1] == ("gates",)):
         return _gate(value)
-    return _by_name(kind, path, context) or (_choice(value, context) if kind == "literal_error" else (error["msg"], ""))
+    return _by_name(kind, path, context, keys) or (_choice(value, context) if kind == "literal_error" else (error["msg"], ""))
 
 
-def _by_name(kind: str, path: Path, context: dict[str, Any]) -> tuple[str, str] | None:
+def _by_name(kind: str, path: Path, context: dict[str, Any], keys: Callable[[Path], list[str]]) -> tuple[str, str] | None:
     """Choose the words of an error that is told by its place alone."""
     match kind:
         case "immtf":
@@ -74,7 +78,7 @@ def _by_name(kind: str, path: Path, context: dict[str, Any]) -> tuple[str, str] 
         case "missing":
             return f"`{path[-1]}` is missing", ""
         case "extra_forbidden":
-            return f"`{path[-1]}` is not known here", _nearest(str(path[-1]), keys_at(path[:-1]))
+            return f"`{path[-1]}` is not known here", _nearest(str(path[-1]), keys(path[:-1]))
         case "too_short":
             return "a cluster needs at least one gate", "`- mounted` or `- consul` for a start"
         case _:
@@ -165,9 +169,9 @@ def _near(word: str, names: list[str]) -> str:
     return next(iter(get_close_matches(word.lower().replace("-", "_"), names, n=1)), "")
 
 
-def _meant(error: ErrorDetails, path: Path) -> str:
+def _meant(error: ErrorDetails, path: Path, keys: Callable[[Path], list[str]]) -> str:
     """Return the key that a key which is not known was probably meant to be."""
-    return _near(str(path[-1]), keys_at(path[:-1])) if error["type"] == "extra_forbidden" else ""
+    return _near(str(path[-1]), keys(path[:-1])) if error["type"] == "extra_forbidden" else ""
 
 
 def _row(words: list[str]) -> str:

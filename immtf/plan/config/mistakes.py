@@ -33,17 +33,17 @@ class Mistake:
 
 
 class ConfigInvalid(UsageError):
-    """A block's file can't be used; `mistakes` are all that are in it, in the order of the file."""
+    """A file can't be used; `mistakes` are all that are in it, in the order of the file."""
 
-    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
-        """Keep the mistakes, of which there is at least one, each once."""
+    def __init__(self, mistakes: tuple[Mistake, ...], schema: str = "immtf schema") -> None:
+        """Keep the mistakes, of which there is at least one, each once; `schema` is the command that prints the file's schema."""
         self.mistakes = tuple(sorted(dict.fromkeys(mistakes), key=lambda mistake: (mistake.line, mistake.column, mistake.path)))
         count = f"{len(self.mistakes)} mistakes" if len(self.mistakes) > 1 else "1 mistake"
         lines = "".join(f"\n  {mistake}" for mistake in self.mistakes)
         super().__init__(
             f"{count}{lines}",
             where=printable(str(self.mistakes[0].file)),
-            next="mend the file and run the command again; `immtf schema` prints its JSON schema",
+            next=f"mend the file and run the command again; `{schema}` prints its JSON schema",
         )
 
 

@@ -15,14 +15,18 @@ from immtf.plan.config.fields import (  # noqa: TC001 - pydantic reads annotatio
     ConstraintText,
     Count,
     Directory,
+    Duration,
     Kept,
     Maybe,
     MountPath,
     Name,
+    Script,
+    SnapshotId,
     Variable,
     VersionText,
 )
 from immtf.plan.config.gates import KINDS, Closed, GateEntry
+from immtf.plan.config.requires import Output, Requirement, RequiresEntry
 
 
 class Snapshots(Closed):
@@ -70,10 +74,23 @@ class Image(Closed):
 class Lab(Closed):
     """What the lab needs to know to rehearse this block."""
 
-    images: Directory
-    """Directory of the images' trees, relative to this file."""
-    network: Variable
-    """Terraform variable that takes the range of the lab's network, like `127.2.0.0/16`."""
+    images: Maybe[Directory] = None
+    """Directory of the images' trees, relative to this file; leave it out where the block has no machines of its own."""
+    network: Maybe[Variable] = None
+    """Terraform variable that takes the range of the lab's network, like `127.2.0.0/16`; leave it out where it lives in another block's."""
+
+
+class Restore(Closed):
+    """How the data of a test environment are filled: by a script or from a snapshot, one of them. Test commands alone do so."""
+
+    run: Maybe[Script] = None
+    """A shell script that is run here when the environment is whole, in this file's directory."""
+    snapshot: Maybe[SnapshotId] = None
+    """A snapshot that the data volumes are made from."""
+    variable: Variable = "snapshot_id"
+    """For a snapshot: Terraform variable that takes its id."""
+    timeout: Duration = "10m"
+    """For a script: time limit of its run."""
 
 
 class BlockFile(Closed):
@@ -85,8 +102,8 @@ class BlockFile(Closed):
     """The block's version."""
     terraform: Directory = "."
     """Directory of the root module, relative to this file."""
-    requires: dict[Name, ConstraintText] = Field(default={})
-    """The blocks that this one needs, each with a constraint on its version in Terraform's syntax."""
+    requires: dict[Name, RequiresEntry] = Field(default={})
+    """The blocks that this one needs, each with a constraint on its version in Terraform's syntax, or with the outputs used of it too."""
     image: Maybe[Image] = None
     """The machine image; leave it out where the block has no machines of its own."""
     clusters: dict[Name, ClusterEntry] = Field(default={})
@@ -95,23 +112,28 @@ class BlockFile(Closed):
     """What happens when a node's gates fail: stop there, or re-create that node from its previous image and then stop."""
     lab: Maybe[Lab] = None
     """How the lab rehearses this block; leave it out where it never does."""
+    restore: Maybe[Restore] = None
+    """How test commands fill the data, so that an upgrade is rehearsed on data like production's; leave it out for empty ones."""
+
+
+_SECTIONS: dict[tuple[str | int, ...], type[Closed]] = {(): BlockFile, ("image",): Image, ("lab",): Lab, ("restore",): Restore}
 
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema (draft 2020-12) of a block's file, closed, with descriptions and defaults."""
-    made: dict[str, Any] = _tidy(BlockFile.model_json_schema())
+    made: dict[str, Any] = tidy(BlockFile.model_json_schema())
     return {"$schema": GenerateJsonSchema.schema_dialect, "title": "immtf.yaml"} | made
 
 
 def keys_at(path: tuple[str | int, ...]) -> list[str]:
     """Return the keys that may stand in the mapping at `path`; empty where any name may."""
     match path:
-        case ():
-            model: type[Closed] = BlockFile
-        case ("image",):
-            model = Image
-        case ("lab",):
-            model = Lab
+        case () | (str(),) if path in _SECTIONS:
+            model: type[Closed] = _SECTIONS[path]
+        case ("requires", _):
+            model = Requirement
+        case ("requires", _, "outputs", _):
+            model = Output
         case ("clusters", _):
             model = ClusterEntry
         case ("clusters", _, "volumes", _):
@@ -125,13 +147,13 @@ def keys_at(path: tuple[str | int, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _tidy(value: Any) -> Any:
+def tidy(value: Any) -> Any:
     """Make the schema an author's: no titles made of names, no `null` for what may be left out, names that don't fit refused."""
     if isinstance(value, list):
-        return [_tidy(item) for item in value]
+        return [tidy(item) for item in value]
     if not isinstance(value, dict):
         return value
-    kept = {key: _tidy(item) for key, item in value.items() if not (key == "title" and isinstance(item, str)) and key != "discriminator"}
+    kept = {key: tidy(item) for key, item in value.items() if not (key == "title" and isinstance(item, str)) and key != "discriminator"}
     forms = kept.get("anyOf", [])
     if {"type": "null"} in forms:
         del kept["anyOf"]

@@ -8,12 +8,21 @@ locals {
   block = yamldecode(file("${path.module}/immtf.yaml"))
   zones = var.zones != null ? var.zones : slice(sort(data.aws_availability_zones.available.names), 0, 3)
 
+  # The network is that of the block base or, where there is none, one of its own with the same layout. The ranges of its subnets
+  # are worked out here, and not asked of the module, so that the servers' addresses are known before there is a network.
+  network = {
+    vpc_id  = var.base != null ? var.base.vpc_id : one(values(module.network)[*].vpc_id)
+    subnets = var.base != null ? var.base.subnets : one(values(module.network)[*].subnets)
+    cidr    = var.base != null ? var.base.network_cidr : var.network_cidr
+  }
+  ranges = var.base != null ? var.base.subnets[*].cidr : [for index, zone in local.zones : cidrsubnet(var.network_cidr, 8, 10 + index)]
+
   # A node's zone and address follow from its name alone: they stay what they are when another node comes or goes.
   letters = split("", "abcdefghijklmnopqrstuvwxyz")
   nodes = {
     for name in var.nodes : name => {
-      zone    = index(local.letters, name) % length(local.zones)
-      address = cidrhost(cidrsubnet(var.network_cidr, 8, 10 + index(local.letters, name) % length(local.zones)), 11 + index(local.letters, name))
+      zone    = index(local.letters, name) % length(local.ranges)
+      address = cidrhost(local.ranges[index(local.letters, name) % length(local.ranges)], 11 + index(local.letters, name))
     }
   }
 
@@ -24,7 +33,8 @@ locals {
 }
 
 module "network" {
-  source = "../../modules/network"
+  source   = "../../modules/network"
+  for_each = toset(var.base == null ? ["own"] : [])
 
   name     = "${local.block.block}-${var.environment}"
   cidr     = var.network_cidr
@@ -33,10 +43,16 @@ module "network" {
   tags     = local.tags
 }
 
+# Before the block could live in a base, its network had no key.
+moved {
+  from = module.network
+  to   = module.network["own"]
+}
+
 resource "aws_security_group" "server" {
   name        = "${local.block.block}-server-${var.environment}"
   description = "Consul servers among themselves, and their clients"
-  vpc_id      = module.network.vpc_id
+  vpc_id      = local.network.vpc_id
   tags        = merge(local.tags, { Name = "${local.block.block}-server" })
 
   ingress {
@@ -60,7 +76,7 @@ resource "aws_security_group" "server" {
     protocol    = "tcp"
     from_port   = 8500
     to_port     = 8500
-    cidr_blocks = concat([var.network_cidr], var.client_cidrs)
+    cidr_blocks = concat([local.network.cidr], var.client_cidrs)
   }
 
   egress {
@@ -86,8 +102,8 @@ module "server" {
   image_id           = var.image_id
   instance_type      = var.instance_type
   instance_profile   = var.instance_profile
-  subnet_id          = module.network.subnets[each.value.zone].id
-  zone               = module.network.subnets[each.value.zone].zone
+  subnet_id          = local.network.subnets[each.value.zone].id
+  zone               = local.network.subnets[each.value.zone].zone
   address            = each.value.address
   security_group_ids = [aws_security_group.server.id]
   tags               = var.tags
@@ -98,6 +114,7 @@ module "server" {
     encrypted = true
     device    = "/dev/xvdf"
   }
+  snapshot_id = var.snapshot_id
 
   # JSON is YAML, so cloud-init takes it as it is. Only what differs between nodes or environments stands here; the rest is
   # in the image.

@@ -1,8 +1,9 @@
 output "block" {
-  description = "The block's name and version, as in immtf.yaml."
+  description = "The block's name and version, and which versions of other blocks it takes, as in immtf.yaml."
   value = {
-    name    = local.block.block
-    version = local.block.version
+    name     = local.block.block
+    version  = local.block.version
+    requires = { for name, need in try(local.block.requires, {}) : name => try(need.version, need) }
   }
 }
 

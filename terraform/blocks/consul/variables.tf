@@ -30,20 +30,34 @@ variable "environment" {
   }
 }
 
+variable "base" {
+  description = "The network of the block base, by its outputs; immtf fills it in. Without it the block makes a network of its own."
+  type = object({
+    vpc_id       = string
+    network_cidr = string
+    subnets = list(object({
+      id   = string
+      zone = string
+      cidr = string
+    }))
+  })
+  default = null
+}
+
 variable "network_cidr" {
-  description = "The addresses of the network, a /16."
+  description = "The addresses of the block's own network, a /16; without meaning where there is a base."
   type        = string
   default     = "10.20.0.0/16"
 }
 
 variable "zones" {
-  description = "The availability zones to spread the servers over, in this order; null for the region's first three. Name them where the region may get new ones: a volume can't follow its node into another zone."
+  description = "The availability zones to spread the servers over, in this order, where the block has a network of its own (a base has its own zones); null for the region's first three. Name them where the region may get new ones: a volume can't follow its node into another zone."
   type        = list(string)
   default     = null
 }
 
 variable "internet" {
-  description = "Whether the servers reach the internet by public addresses. Systems Manager, which immtf looks into servers with, needs this or VPC endpoints."
+  description = "Whether the servers reach the internet by public addresses, where the block has a network of its own. Systems Manager, which immtf looks into servers with, needs this or VPC endpoints."
   type        = bool
   default     = false
 }
@@ -80,6 +94,12 @@ variable "volume_size" {
     condition     = var.volume_size >= 1
     error_message = "A volume has at least 1 GiB."
   }
+}
+
+variable "snapshot_id" {
+  description = "A snapshot that the data volumes of new servers are made from, for tests on data like production's; null for empty ones. Volumes that are there stay as they are."
+  type        = string
+  default     = null
 }
 
 variable "tags" {

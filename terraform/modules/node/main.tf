@@ -40,8 +40,14 @@ resource "aws_ebs_volume" "data" {
   size              = var.volume.size
   type              = var.volume.type
   encrypted         = var.volume.encrypted
+  snapshot_id       = var.snapshot_id
 
   tags = merge(local.tags, { Name = "${local.name}-data" })
+
+  # What a volume was made from is its past: another snapshot, or none any more, is no reason to make it anew.
+  lifecycle {
+    ignore_changes = [snapshot_id]
+  }
 }
 
 # No `force_detach`: a volume is detached when the instance has been stopped and nothing writes to it any more.

@@ -78,6 +78,12 @@ variable "volume" {
   }
 }
 
+variable "snapshot_id" {
+  description = "The snapshot that the data volume is made from, at its making only; null for an empty volume."
+  type        = string
+  default     = null
+}
+
 variable "tags" {
   description = "More tags for the instance and the volume."
   type        = map(string)

@@ -66,6 +66,15 @@ class TestWriting:
         journal.close()
         assert read_journal(journal.path)[0][0] == Noted("info", "with ••• in the lab")
 
+    def test_a_secret_that_is_learnt_later_is_masked_from_then_on(self, tmp_path: Path) -> None:
+        """F49: what another block publishes is known when its state was read."""
+        secrets: list[str] = []
+        journal = Journal(tmp_path, "r1", lambda: START, secrets=secrets)
+        secrets.append("s3cr3t-token")
+        journal(Noted("info", "with s3cr3t-token"))
+        journal.close()
+        assert read_journal(journal.path)[0][0] == Noted("info", "with •••")
+
     def test_text_that_is_no_unicode_is_written_nevertheless(self, tmp_path: Path) -> None:
         journal = make_journal(tmp_path)
         journal(Noted("info", "file \udcff"))

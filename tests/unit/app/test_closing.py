@@ -43,6 +43,7 @@ CODES = {
     "Interrupted": 130,
     "ContainerFailed": 1,
     "PreviousFailed": 1,
+    "BlocksFailed": 1,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +14,11 @@ from immtf.adapters import tether
 from immtf.adapters.lease import held_lease
 from immtf.app import rehearsal
 from immtf.app.closing import run_to_end
+from immtf.app.ground import Ground
 from immtf.app.leasing import Leases
 from immtf.app.previous import PreviousContainer, identity, sweep
 from immtf.app.rehearsal import Before
-from immtf.errors import ExitCode
+from immtf.errors import ExitCode, PreviousFailed, UsageError
 from immtf.model.cloud import ImageChoice
 from immtf.model.container import HOME, RUN, TETHER, ContainerImage, ContainerOrder
 from immtf.model.events import RunHalted
@@ -136,7 +138,7 @@ def test_it_has_the_lease_for_as_long(tmp_path: Path) -> None:
 def test_one_that_fails_ends_the_test_in_words_with_nothing_left(tmp_path: Path, script: Script, code: int, words: str) -> None:
     session, engine, container = make(tmp_path, script)
     before = Before(block=container.block, container=container)
-    assert run_to_end(session, "test-upgrade", lambda: rehearsal.test_upgrade(session, before, None)) == code
+    assert run_to_end(session, "test-upgrade", lambda: rehearsal.test_upgrade(session, before, None, Ground())) == code
     halted = next(event for event in session.told if isinstance(event, RunHalted))
     assert words in halted.what
     assert (halted.where, engine.there) == (IMAGE.reference, {})
@@ -148,7 +150,7 @@ def test_a_wish_to_end_is_an_interruption(tmp_path: Path) -> None:
     session.patience = replace(session.patience, cancel=session.signals)
     session.scene.sim.clock.after(10, session.signals.request)
     before = Before(block=container.block, container=container)
-    code = run_to_end(session, "test-upgrade", lambda: rehearsal.test_upgrade(session, before, None))
+    code = run_to_end(session, "test-upgrade", lambda: rehearsal.test_upgrade(session, before, None, Ground()))
     assert (code, engine.there) == (ExitCode.INTERRUPTED, {})
 
 
@@ -168,3 +170,22 @@ def test_containers_of_dead_runs_are_swept_and_no_others(tmp_path: Path) -> None
     assert clock.monotonic() == pytest.approx(30, abs=2)
     sweep(engine, tmp_path / "no-home", told.append)
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_state_in_an_older_version_s_place_is_put_where_this_one_looks(tmp_path: Path, code: int) -> None:
+    """On AWS, where an environment had but one state; also after a failure, so that what was made is destroyed."""
+    kept = tmp_path / "home/environments/t-0a1b2c3d"
+    session, engine, container = make(tmp_path, Script(after_s=3, code=code), directory=kept / "consul", cloud="aws", process=AWS)
+    watch(engine, lambda _order: (kept / "terraform.tfstate").write_text("made by it") and None)
+    with nullcontext() if code == 0 else pytest.raises(PreviousFailed):
+        container.create(session, None)
+    assert (kept / "consul/terraform.tfstate").read_text() == "made by it"
+    assert not (kept / "terraform.tfstate").exists()
+
+
+def test_an_environment_whose_state_is_no_file_is_not_made_by_a_container(tmp_path: Path) -> None:
+    session, engine, container = make(tmp_path, Script(), override={"terraform": {"backend": {"s3": {}}}})
+    with pytest.raises(UsageError, match="knows no definition"):
+        container.create(session, None)
+    assert engine.left(RUN) == []

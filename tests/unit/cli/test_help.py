@@ -59,13 +59,16 @@ def test_no_help_imports_what_takes_long(tmp_path: Path) -> None:
 
 ELSEWHERE = {"--name": "IMMTF_LAB_NAME", "--delays": "IMMTF_LAB_DELAYS", "--runtime": "IMMTF_LAB_RUNTIME"}
 """The lab's own commands call them by shorter names."""
+BLOCKS = {"since": "IMMTF_FROM_BLOCK", "only": "IMMTF_ONLY_BLOCK"}
+"""They choose blocks of an infrastructure: what is set for `test-upgrade --from` or for nodes must not be taken for these."""
 
 
 @pytest.mark.parametrize("item", OPTIONS)
 def test_every_option_has_its_variable_and_shows_it(item: click.Option) -> None:
     assert item.show_envvar
     long = next(name for name in item.opts if name.startswith("--"))
-    assert item.envvar == ELSEWHERE.get(long, f"IMMTF_{long.removeprefix('--').replace('-', '_').upper()}")
+    own = f"IMMTF_{long.removeprefix('--').replace('-', '_').upper()}"
+    assert item.envvar == ELSEWHERE.get(long, own) or (item.metavar == "BLOCK" and item.envvar == BLOCKS[str(item.name)])
     assert item.help
     assert item.help.endswith(".")
 
@@ -75,7 +78,8 @@ def test_an_option_means_the_same_in_every_command() -> None:
     for words, command in EVERY.items():
         for item in command.params:
             if isinstance(item, click.Option) and words[0] != "lab":
-                kinds.setdefault(item.opts[0], set()).add((item.name, item.type.name, item.multiple, str(item.default)))
+                name = "--from BLOCK" if item.name == "since" else item.opts[0]
+                kinds.setdefault(name, set()).add((item.name, item.type.name, item.multiple, str(item.default)))
     assert {name: len(found) for name, found in kinds.items() if len(found) > 1} == {}
 
 

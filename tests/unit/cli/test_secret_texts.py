@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from immtf.cli.secret_texts import secret_texts
-from immtf.model.block import Block, Cluster, ConsulGate
+from immtf.cli.secret_texts import secret_texts, texts_of
+from immtf.model.block import Block, Cluster, ConsulGate, EtcdGate
 
 SECRET = "s3cr3t word's"
 
@@ -47,6 +47,17 @@ def test_the_token_that_a_gate_names() -> None:
     assert SECRET in secret_texts(make_block("MY_WORD"), {"MY_WORD": SECRET}, {}, ())
 
 
+def test_the_password_of_etcd_s_user_also_by_itself() -> None:
+    """What denies it may repeat the password without the user."""
+    clusters = {"server": Cluster("server", "module.server", (EtcdGate(user_env="MY_WORD"),))}
+    block = Block("b", "1.0.0", Path("/b"), Path("/b/immtf.yaml"), Path("/b"), clusters=clusters)
+    texts = secret_texts(block, {"MY_WORD": f"root:{SECRET}\n"}, {}, ())
+    assert {SECRET, f"root:{SECRET}"} <= set(texts)
+    assert SECRET in secret_texts(make_block(), {"ETCDCTL_USER": f"root:{SECRET}"}, {}, ())
+    assert SECRET in secret_texts(make_block(), {"ETCDCTL_PASSWORD": SECRET}, {}, ())
+    assert secret_texts(make_block(), {"ETCDCTL_USER": "somebody"}, {}, ()) == []
+
+
 @pytest.mark.parametrize(
     ("value", "texts"),
     [(SECRET, {SECRET}), ({"a": [SECRET, 12345678]}, {SECRET, "12345678"}), (True, set()), (None, set()), ("short", set())],
@@ -77,3 +88,10 @@ def test_a_secret_with_a_line_end_and_one_of_several_lines() -> None:
     assert "0123456789" in given
     assert "MIIEowIBAAKCAQEA" in given
     assert "}" not in given
+
+
+def test_values_of_any_shape_in_every_form() -> None:
+    """F49: as a sensitive output of another block has them."""
+    given = texts_of([{"key": ['a"b c\\d', 12345678]}, True, None, "short"])
+    assert {'a"b c\\d', "a%22b%20c%5Cd", "12345678"} <= set(given)
+    assert not {"True", "None", "short"} & set(given)

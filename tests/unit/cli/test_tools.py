@@ -47,9 +47,9 @@ def home(tmp_path: Path) -> Path:
 def test_doctor_on_a_machine_with_nothing(tmp_path: Path) -> None:
     done = immtf_program("doctor", cwd=tmp_path)
     assert done.returncode == 1
-    for name in ("terraform", "hashicorp/aws", "consul"):
+    for name in ("terraform", "hashicorp/aws", "consul", "etcd"):
         assert f"missing  {name}" in done.stdout
-    assert done.stdout.count("to get it: ") == 3
+    assert done.stdout.count("to get it: ") == 4
     assert list(tmp_path.iterdir()) == [], "it fetches nothing and leaves nothing"
 
 
@@ -57,7 +57,7 @@ def test_doctor_as_json(tmp_path: Path) -> None:
     done = immtf_program("doctor", "--output", "json", cwd=tmp_path)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 1
-    assert [row["name"] for row in rows] == ["terraform", "hashicorp/aws", "consul"]
+    assert [row["name"] for row in rows] == ["terraform", "hashicorp/aws", "consul", "etcd"]
     assert all(row["problem"] and row["ways"] and not row["path"] for row in rows)
 
 
@@ -69,6 +69,11 @@ def test_the_schema_of_a_block_fits_the_example(tmp_path: Path) -> None:
     example = YAML(typ="safe").load((SOURCE / "terraform/blocks/consul/immtf.yaml").read_text())
     jsonschema.validate(example, json.loads(done.stdout))
     assert immtf_program("schema", "block", cwd=tmp_path).stdout == done.stdout
+
+
+def test_the_schema_of_an_environment_is_the_published_one(tmp_path: Path) -> None:
+    done = immtf_program("schema", "environment", cwd=tmp_path)
+    assert json.loads(done.stdout) == json.loads((SOURCE / "docs/environment.schema.json").read_text())
 
 
 def test_the_schema_of_events_fits_a_journal(home: Path) -> None:

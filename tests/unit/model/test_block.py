@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from immtf.model.block import CommandGate, ConsulGate, Gate, HttpGate, MountedGate, TcpGate
+from immtf.model.block import CommandGate, ConsulGate, EtcdGate, Gate, HttpGate, MountedGate, TcpGate
 
 
 @pytest.mark.parametrize(
@@ -11,6 +11,8 @@ from immtf.model.block import CommandGate, ConsulGate, Gate, HttpGate, MountedGa
         (MountedGate(), "mounted"),
         (ConsulGate(expect=3), "consul"),
         (ConsulGate(name="east"), "consul:east"),
+        (EtcdGate(expect=3), "etcd"),
+        (EtcdGate(name="east"), "etcd:east"),
         (HttpGate(url="http://{address}:8080/health"), "http:8080"),
         (HttpGate(url="http://{address}/"), "http:80"),
         (HttpGate(url="https://{address}/"), "http:443"),
@@ -21,3 +23,10 @@ from immtf.model.block import CommandGate, ConsulGate, Gate, HttpGate, MountedGa
 )
 def test_a_gate_is_known_by_its_kind_and_what_tells_it_apart(gate: Gate, identity: str) -> None:
     assert gate.id == identity
+
+
+@pytest.mark.parametrize(
+    ("gate", "variable"), [(ConsulGate(token_env="MINE"), "MINE"), (EtcdGate(user_env="MINE"), "MINE"), (EtcdGate(), None)]
+)
+def test_a_service_s_gate_tells_where_its_secret_is(gate: ConsulGate | EtcdGate, variable: str | None) -> None:
+    assert gate.secret_env == variable

@@ -68,7 +68,15 @@ def test_variables_go_by_name_and_no_value_is_in_the_command() -> None:
 @pytest.mark.parametrize(
     ("name", "goes"),
     [
-        *[("CONSUL_HTTP_TOKEN", True), ("TF_LOG", True), ("TF_WORKSPACE", True), ("GITLAB_CI", True), ("TF_TOKEN_app_terraform_io", True)],
+        *[
+            ("CONSUL_HTTP_TOKEN", True),
+            ("ETCDCTL_USER", True),
+            ("IMMTF_ETCD", False),
+            ("TF_LOG", True),
+            ("TF_WORKSPACE", True),
+            ("GITLAB_CI", True),
+            ("TF_TOKEN_app_terraform_io", True),
+        ],
         *[("TF_LOG_PATH", False), ("TF_CLI_CONFIG_FILE", False), ("TF_DATA_DIR", False), ("TF_PLUGIN_CACHE_DIR", False)],
         *[("IMMTF_TERRAFORM", False), ("IMMTF_INSIDE", False), ("AWS_CONFIG_FILE", False), ("HOME", False), ("GITHUB_TOKEN", False)],
     ],

@@ -185,3 +185,13 @@ def test_every_difference_is_said_at_once() -> None:
     """F45."""
     old = replace(changed(nodes="module.node", volumes={}), name="etcd", image=None)
     assert len(judge_previous(old, make_block())) == 4
+
+
+def test_of_a_block_whose_state_was_judged_no_evidence_is_asked_and_none_may_speak_against() -> None:
+    """F46: a remote state that is read from somewhere else is evidence all the same."""
+    block, unreadable = consumer(base="~> 2.0"), remote_state({"block": {"name": "base"}})
+    assert judge_requires(block, plan_of(), {"base"}) == []
+    assert judge_requires(block, plan_of(unreadable), {"base"}) == []
+    (refusal,) = judge_requires(block, plan_of(published("1.0.0")), {"base"})
+    assert refusal.check == "requires-version"
+    assert [refusal.check for refusal in judge_requires(block, plan_of(), {"dns"})] == ["requires-unknown"]

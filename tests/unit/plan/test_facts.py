@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from immtf.model.guest import Mark
-from immtf.plan.facts import MARK_FILE, facts_script, first_boot_script, mark_script, parse_facts, parse_mark
+from immtf.plan.facts import MARK_FILE, facts_script, first_boot_script, mark_script, parse_facts, parse_mark, remark_script
 from tests.fakes.builders import make_mark
 
 if TYPE_CHECKING:
@@ -237,3 +237,24 @@ def test_any_mark_comes_back_as_it_was(mark: Mark) -> None:
 def test_any_answer_is_read_without_an_error(text: str) -> None:
     facts = parse_facts(text, ["/data"])
     assert facts.problem or facts.mount("/data") is not None
+
+
+def test_a_mark_takes_the_place_of_the_one_that_came_with_the_data(guest: Guest) -> None:
+    """F21: written whole; the other one stays beside it, for whoever wants to know where the data are from."""
+    guest.mount("/data")
+    old, new = make_mark(volume="vol-old"), make_mark()
+    assert guest.run(mark_script("/data", old)).returncode == 0
+    done = guest.run(remark_script("/data", old, new))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert parse_mark((guest.root / "data" / MARK_FILE).read_text())[0] == new
+    assert parse_mark((guest.root / "data" / f"{MARK_FILE}.restored").read_text())[0] == old
+    assert guest.run(remark_script("/data", old, new)).returncode != 0, "the mark is another by now"
+
+
+def test_no_mark_is_replaced_where_nothing_is_mounted(guest: Guest) -> None:
+    """F20: what looks like the data may lie on the root disk."""
+    (guest.root / "data").mkdir()
+    text = json.dumps(asdict(make_mark(volume="vol-old")), sort_keys=True)
+    (guest.root / "data" / MARK_FILE).write_text(text)
+    assert guest.run(remark_script("/data", make_mark(volume="vol-old"), make_mark())).returncode != 0
+    assert (guest.root / "data" / MARK_FILE).read_text() == text

@@ -6,7 +6,7 @@ import pytest
 
 from immtf.cli.environments import new_name
 from immtf.model.cloud import Stray
-from immtf.plan.sweep import sweep_tags, sweepable, sweepable_snapshots
+from immtf.plan.sweep import sweep_tags, sweepable, sweepable_snapshots, whole_tags
 
 NAME = "t-0123abcd"
 TAGS = {"immtf:block": "consul", "immtf:environment": NAME}
@@ -33,6 +33,16 @@ def test_only_an_environment_that_immtf_made_up_for_a_test_is_swept() -> None:
 def test_no_other_environment_is(block: str, name: str, is_test: bool, generated: bool) -> None:
     """F43: a name that a person gave might be somebody's production elsewhere."""
     assert sweep_tags(block, name, is_test=is_test, generated=generated) == {}
+
+
+def test_of_a_whole_test_environment_the_class_stands_for_the_block() -> None:
+    """F43: what is left when all its blocks are destroyed may be of any of them."""
+    tags = whole_tags(NAME, is_test=True, generated=True)
+    assert tags == {"immtf:environment": NAME, "immtf:class": "test"}
+    mine = Stray("vpc-1", "there", {**tags, "immtf:block": "base"})
+    assert sweepable([mine, Stray("vpc-2", "there", {**tags, "immtf:class": "production"})], tags) == (mine,)
+    for differs in ({"is_test": False}, {"generated": False}):
+        assert whole_tags(NAME, **{"is_test": True, "generated": True, **differs}) == {}
 
 
 def test_what_bears_both_tags_is_swept_but_for_what_is_kept() -> None:

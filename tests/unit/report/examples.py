@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from immtf.model.block_events import BlockEnded, BlocksEnded, BlocksPlanned, BlockStarted, BlockTold
 from immtf.model.events import (
     CheckOverridden,
     Diagnosed,
@@ -29,7 +30,7 @@ from immtf.model.events import (
     StepWaited,
     TerraformTold,
 )
-from immtf.model.rows import FindingRow, ImageRow, NodeRow, PlanRow
+from immtf.model.rows import BlockRow, FindingRow, ImageRow, NodeRow, PlanRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +69,7 @@ def make_finished(outcome: str = "done", exit_code: int = 0) -> RunFinished:
 
 HALT = RunHalted("no capacity for a new instance", NODE, "the other nodes serve", "immtf upgrade terraform/blocks/consul --yes", 20)
 
+FAILED = BlockEnded("etcd", "failed", 20, "server/a: the gate did not hold", "immtf upgrade blocks/etcd --yes", 130.0)
 EXAMPLES: list[Event] = [
     RunStarted("upgrade", "consul", "1.1.0", "test-1", "lab", "ann@build"),
     PlanMade((make_plan_row(), make_plan_row("server/b", why="leader, goes last")), ("aws_security_group.this",), "ami-1 (1.1.0)"),
@@ -89,6 +91,11 @@ EXAMPLES: list[Event] = [
     Diagnosed((FindingRow("stopped-node:server/a", "i-0a1 is stopped", "the node is away", "start i-0a1", "repair"),)),
     ImagesListed((make_image_row(), make_image_row("1.0.0", fate="remove", why="nothing needs it"))),
     StatusTaken((make_node_row(), make_node_row("server/b", health="?")), ("server/a is stopped",)),
+    BlocksPlanned((BlockRow("base", "1.1.0", "1.0.0", ()), BlockRow("etcd", "1.1.0", "1.0.0", ("base",), "immtf upgrade blocks/etcd")), 2),
+    BlockStarted("base", "1.1.0", 1, 2),
+    BlockTold("etcd", NodeFinished(NODE, 71.2, 47.3, "i-0a2")),
+    FAILED,
+    BlocksEnded((BlockEnded("base", "done", 0, "", "", 61.0), FAILED)),
     HALT,
     make_finished(),
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from immtf.errors import LeaseHeld
+from immtf.model.block_events import BlockEnded, BlocksEnded, BlocksPlanned, BlockTold
 from immtf.model.events import (
     CheckOverridden,
     GateAsked,
@@ -17,14 +18,16 @@ from immtf.model.events import (
     NodeStarted,
     Noted,
     RunHalted,
+    RunStarted,
     StageFinished,
     StageStarted,
     StepSkipped,
 )
+from immtf.model.rows import BlockRow
 from immtf.report.cases import Cases
 from immtf.report.junit import Case
 from tests.unit.report.examples import EXAMPLES, NODE, START, make_finished, make_gate, make_run
-from tests.unit.report.junit_reader import properties, read_junit, results, told
+from tests.unit.report.junit_reader import properties, read_junit, read_suites, results, told
 
 if TYPE_CHECKING:
     import xml.etree.ElementTree as ET
@@ -40,7 +43,7 @@ def suite_of(*events: Event, seconds: float = 1.0) -> ET.Element:
     cases = Cases("r1", "upgrade", "", "9.9")
     for number, event in enumerate(events):
         cases.take(event, START + timedelta(seconds=number * seconds))
-    return read_junit(cases.document())
+    return read_suites(cases.document())[0]
 
 
 def halted(*events: Event, halt: RunHalted = GATE_HALT) -> ET.Element:
@@ -182,3 +185,28 @@ def test_a_step_that_was_not_needed_is_told_so() -> None:
     suite = suite_of(*ROLL, StepSkipped(NODE, "StopNode", "is stopped"), NodeFinished(NODE, 1.0, 0.0, ""), make_finished())
     (node,) = (case for case in suite.findall("testcase") if case.get("name") == NODE)
     assert node.findtext("system-out") == "stop node: not needed, is stopped\naway for 0.0 s, now no instance"
+
+
+def test_of_many_blocks_each_has_a_suite_of_its_own() -> None:
+    cases = Cases("r1", "upgrade", "", "9.9")
+    rows = tuple(BlockRow(name, "1", "", ()) for name in ("base", "etcd", "web", "late"))
+    for event in (
+        RunStarted("upgrade", "infra", "", "e", "lab", "w"),
+        BlocksPlanned(rows, 2),
+        BlockTold("base", RunStarted("upgrade", "base", "1", "e", "lab", "w")),
+        BlockTold("base", NodeFinished(NODE, 1.0, 0.5, "i-1")),
+        BlockTold("base", make_finished()),
+        BlockEnded("base", "done", 0, "", "", 1.0),
+        BlockEnded("etcd", "failed", 1, "it was killed by SIGKILL", "immtf again", 3.0),
+        BlockEnded("web", "skipped", 0, "it waits for etcd, which failed", "", 0.0),
+        BlocksEnded(()),
+        RunHalted("2 of 3", "", "", "again", 1),
+        make_finished("halted", 1),
+    ):
+        cases.take(event, START)
+    whole, base, etcd, web, late = read_suites(cases.document())
+    assert results(whole) == {"blocks.infra.run upgrade": "error"}
+    assert results(base) == {"base.run upgrade": "passed", f"base.nodes {NODE}": "passed"}
+    assert told(etcd, "etcd.run upgrade")[0] == "it was killed by SIGKILL; next: immtf again"
+    assert results(web) == {"web.run upgrade": "skipped"}
+    assert results(late) == {"late.run upgrade": "error"}, "a block that never ended is no success"

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from immtf.model.block_events import BlocksEnded, BlockStarted, BlockTold
 from immtf.model.events import Noted, ProbeReported, RunStarted, StepWaited, event_name
 from immtf.report.lines import LinesReader
-from tests.unit.report.examples import EXAMPLES, HALT, NODE, START, make_gate, make_run, make_told
+from tests.unit.report.examples import EXAMPLES, FAILED, HALT, NODE, START, make_finished, make_gate, make_run, make_told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,7 @@ def told(*events: Event, seconds: float = 1.0) -> list[str]:
 @pytest.mark.parametrize("event", EXAMPLES, ids=event_name)
 def test_each_event_has_a_line_with_its_time_and_its_node(event: Event) -> None:
     lines = told(event)
-    assert all(re.match(r"2026-11-21T09:00:00Z \S \S+ \S", line) for line in lines)
+    assert all(re.match(r"2026-11-21T09:00:00Z (\S+: )?\S \S+", line) for line in lines)
     assert all(getattr(event, "node", "") in line for line in lines)
 
 
@@ -105,3 +106,29 @@ class TestThinning:
     def test_the_probe_speaks_up_when_writes_stop_and_when_they_go_on(self) -> None:
         calm, silent = ProbeReported(9, 0, 1.0, 0.1), ProbeReported(9, 1, 3.0, 3.0)
         assert self.count([calm, calm, silent, silent, calm, calm]) == 3
+
+
+def test_of_many_blocks_each_line_of_a_block_begins_with_its_name() -> None:
+    inner = [RunStarted("upgrade", "etcd", "1", "e", "lab", "w"), make_gate(), Noted("info", "x"), EXAMPLES[1]]
+    lines = told(
+        BlockStarted("etcd", "1.1.0", 1, 2), *(BlockTold("etcd", event) for event in inner), FAILED, BlockTold("base", make_gate())
+    )
+    assert {line.split()[1] for line in lines[:-1]} == {"etcd:"}
+    assert lines[-1].split()[1] == "base:"
+    assert lines[0].endswith("etcd: ▸ block: 1 of 2: version 1.1.0")
+    assert lines[2].endswith(f"etcd: · {NODE} gate consul: does not hold: 2 voters of 3 (4.0 s of at most 10 m)")
+
+
+def test_the_gates_of_two_blocks_are_thinned_apart() -> None:
+    gates = [BlockTold(block, make_gate()) for block in ("a", "b", "a", "b")]
+    assert len(told(*gates)) == 2
+
+
+def test_of_a_block_s_end_the_figures_are_left_to_the_end_of_all() -> None:
+    assert len(told(BlockTold("etcd", make_finished()))) == 1
+
+
+def test_at_the_end_each_error_stands_once_more_with_its_block_and_what_to_do() -> None:
+    lines = told(BlocksEnded((FAILED,)))
+    wanted = "etcd: ✗ failed (20), 2 m 10 s: server/a: the gate did not hold; next: immtf upgrade blocks/etcd --yes"
+    assert lines[1].endswith(wanted)

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immtf.model.events import Noted, PlanMade, RunFinished, RunStarted, event_name, to_record
+from immtf.model.block_events import BlockEvent, BlockTold
+from immtf.model.events import Event, Noted, PlanMade, RunFinished, RunStarted, event_name, to_record
 from immtf.report.record import EVENTS, RecordRefused, encode, fields_of, masked, stamp, to_event
 from tests.unit.report.examples import EXAMPLES, START, make_plan_row
 
@@ -33,6 +34,8 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
         return st.lists(values(arguments[0]), max_size=3).map(tuple)
     if typing.get_origin(hint) is Mapping:
         return st.dictionaries(values(str), values(arguments[1]), max_size=3)
+    if hint == Event:  # what is told of a block is none of those about many
+        return st.sampled_from([kind for kind in EVENTS.values() if kind not in typing.get_args(BlockEvent)]).flatmap(events_of)
     if arguments:
         return st.one_of([values(argument) for argument in arguments])
     return events_of(hint)
@@ -125,3 +128,12 @@ class TestMasked:
         event = RunStarted("upgrade", "b", "1", "e", "lab", "w")
         assert masked(event, ["lab", ""]) is event
         assert masked(event, ["unseen-secret"]) == event
+
+
+def test_what_a_block_told_in_a_newer_version_is_passed_over() -> None:
+    record = to_record(BlockTold("etcd", Noted("info", "x")), run="r", seq=1, at=stamp(START))
+    assert record["told"] == {"event": "noted", "level": "info", "message": "x"}
+    assert to_event(record | {"told": {"event": "moon_rose"}}) is None
+    for told in (None, {}, {"event": 7}, {"event": "noted"}):
+        with pytest.raises(RecordRefused, match="not a `block_told`"):
+            to_event(record | {"told": told})

@@ -11,6 +11,8 @@ from immtf.errors import VersionsUnresolved
 from immtf.model.cloud import ImageChoice
 from immtf.model.events import CheckOverridden
 from immtf.plan.checks import Overrides
+from immtf.plan.judge import Refusal
+from immtf.run.contracts import refuse_unmet
 from immtf.run.ledger import Ledger
 from immtf.run.lifecycle import create
 from immtf.run.rollback import prepare_rollback
@@ -63,3 +65,21 @@ def test_with_a_reason_what_is_not_known_is_passed_over_and_told(command: str) -
     run(scene)
     told = {(event.check, event.reason) for event in scene.events if isinstance(event, CheckOverridden)}
     assert told == {("requires-unknown", "base is older")}
+
+
+@pytest.mark.parametrize("command", RUNS)
+def test_of_a_block_whose_state_was_judged_before_no_evidence_is_asked(command: str) -> None:
+    """F46: its outputs are the evidence, and they were read before the plan was made."""
+    make, run = RUNS[command]
+    scene = needy(make)
+    scene.known = frozenset({"base"})
+    run(scene)
+
+
+def test_what_is_refused_before_there_is_a_plan_says_that_nothing_was_touched() -> None:
+    """F46."""
+    scene = make_scene()
+    with pytest.raises(VersionsUnresolved) as caught:
+        refuse_unmet([Refusal("producer-absent", ("a state",), "isn't there", "deploy it")], scene.block, scene.patience(), early=True)
+    assert caught.value.what == "nothing was touched: [producer-absent] a state isn't there"
+    assert caught.value.next == "deploy it"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from immtf.errors import CloudFailed, GateFailed, Interrupted
-from immtf.model.block import CommandGate, ConsulGate, Gate, HttpGate, MountedGate, TcpGate
+from immtf.model.block import CommandGate, ConsulGate, EtcdGate, Gate, HttpGate, MountedGate, TcpGate
 from immtf.model.events import Event, GateAsked
 from immtf.model.verdict import Verdict
 from immtf.run.gates import Patience, Question, check_cancel, cluster_questions, settle_questions, spare_questions, wait_for
@@ -206,12 +206,22 @@ def test_a_cluster_is_asked_once_for_its_service_and_each_node_for_its_own() -> 
     assert all(question.ask().held for question in cluster_questions(world, "server"))
 
 
+@pytest.mark.parametrize("kind", [ConsulGate, EtcdGate])
 @pytest.mark.parametrize(("expect", "held"), [(None, True), (3, True), (5, False)])
-def test_the_number_of_voters_may_be_written_down(expect: int | None, held: bool) -> None:
+def test_the_number_of_voters_may_be_written_down(kind: type[ConsulGate | EtcdGate], expect: int | None, held: bool) -> None:
     scene = make_scene(3)
-    world = surveyed(scene, ConsulGate(expect=expect))
+    world = surveyed(scene, kind(expect=expect))
     (question,) = settle_questions(world, A)
     assert question.ask().held is held
+
+
+def test_an_upgrade_of_a_cluster_of_etcd() -> None:
+    """One node at a time by quorum, the leader handed over and last: whichever service it is."""
+    scene = make_scene(3)
+    surveyed(scene, MountedGate(passes=2, deadline_s=120), EtcdGate(passes=2, deadline_s=120))
+    scene.upgrade()
+    assert scene.rolled() == {"a": 1, "b": 1, "c": 1}
+    assert "etcd" in {event.gate for event in scene.events if isinstance(event, GateAsked)}
 
 
 def test_an_upgrade_of_a_cluster_without_a_service() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from immtf.errors import CloudFailed, GuestFailed
+from immtf.model.layout import Layout
 from immtf.run import lifecycle
 from tests.fakes.calls import Fault
 from tests.fakes.simulation import INSTANCE
@@ -33,6 +34,15 @@ def test_the_status_of_a_whole_cluster() -> None:
     assert [row.role for row in rows.values()] == ["leader", "voter", "voter"]
     assert rows["server/a"].volumes[0].endswith("in-use")
     assert unfinished == ()
+
+
+def test_a_node_without_volumes_has_nothing_mounted() -> None:
+    """A stateless part of a block: neither good nor bad is told of what isn't there."""
+    world = make_scene(3).world()
+    world.survey()
+    world.layout = Layout({node: replace(place, volumes=()) for node, place in world.layout.nodes.items()})
+    rows, _ = lifecycle.take_status(world, VERSIONS)
+    assert {(row.mounted, row.volumes) for row in rows} == {("-", ())}
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_instances_go_then_their_volumes_each_told_once() -> None:
     assert {item.state for item in scene.sim.instances.values()} == {"terminated"}
     assert scene.sim.volumes == {}
     assert swept(scene) == [*instances, *volumes]
-    assert scene.sim.calls.count("sweeper.terminate") == 3
+    assert scene.sim.calls.count("sweeper.remove.instance") == 3
     assert any(isinstance(event, StepWaited) for event in scene.events)
 
 
@@ -51,7 +51,7 @@ def test_the_test_s_own_snapshots_go_last_and_no_other() -> None:
     snapshot_of(scene, "snap-1", **{"immtf:run": "r1"})
     snapshot_of(scene, "snap-by-hand")
     snapshot_of(scene, "snap-elsewhere", **{"immtf:run": "r1", **PRODUCTION})
-    scene.sim.calls.faults = [Fault(CloudFailed("just now", code="InvalidSnapshot.NotFound"), "sweeper.delete_snapshot")]
+    scene.sim.calls.faults = [Fault(CloudFailed("just now", code="InvalidSnapshot.NotFound"), "sweeper.remove.snapshot")]
     sweep.everything()
     assert sorted(scene.sim.snapshots) == ["snap-by-hand", "snap-elsewhere"]
     assert swept(scene)[-1] == "snap-1"
@@ -72,13 +72,13 @@ def test_where_nothing_is_left_nothing_is_told() -> None:
     scene = make_scene(3)
     Sweep(FakeSweeper(scene.sim, PRODUCTION), TAGS, scene.patience(), unguarded).everything()
     assert scene.events == []
-    assert scene.sim.calls.count("sweeper.[td]*") == 0
+    assert scene.sim.calls.count("sweeper.remove*") == 0
 
 
 @pytest.mark.parametrize("code", ["VolumeInUse", "IncorrectState", "InvalidVolume.NotFound", "RequestLimitExceeded", "InternalError"])
 def test_what_does_not_go_yet_is_asked_again(code: str) -> None:
     scene, _, sweep = doomed()
-    scene.sim.calls.faults = [Fault(CloudFailed("not yet", code=code), "sweeper.delete", times=2)]
+    scene.sim.calls.faults = [Fault(CloudFailed("not yet", code=code), "sweeper.remove.volume", times=2)]
     sweep.everything()
     assert scene.sim.volumes == {}
     assert len(swept(scene)) == 6
@@ -86,7 +86,7 @@ def test_what_does_not_go_yet_is_asked_again(code: str) -> None:
 
 def test_what_may_not_be_deleted_ends_the_sweep() -> None:
     scene, _, sweep = doomed()
-    scene.sim.calls.faults = [Fault(CloudFailed("no", code="UnauthorizedOperation"), "sweeper.terminate")]
+    scene.sim.calls.faults = [Fault(CloudFailed("no", code="UnauthorizedOperation"), "sweeper.remove.instance")]
     with pytest.raises(CloudFailed, match="no"):
         sweep.everything()
 
@@ -109,7 +109,7 @@ def test_a_lost_lease_deletes_nothing() -> None:
     scene, sweeper, _ = doomed()
     with pytest.raises(LeaseLost):
         Sweep(sweeper, TAGS, scene.patience(), guard).everything()
-    assert scene.sim.calls.count("sweeper.terminate") == 0
+    assert scene.sim.calls.count("sweeper.remove.instance") == 0
 
 
 def test_a_request_to_end_ends_the_waiting() -> None:

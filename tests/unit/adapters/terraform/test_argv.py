@@ -11,6 +11,7 @@ def test_every_whole_argv() -> None:
     assert argv.version() == ("version", "-json")
     assert argv.init(upgrade=False, lock_s=60) == ("init", "-input=false", "-no-color", "-lock-timeout=60s")
     assert argv.init(upgrade=True, lock_s=0.5)[-2:] == ("-lock-timeout=0.5s", "-upgrade")
+    assert argv.init(upgrade=False, lock_s=60, reconfigure=True)[-1] == "-reconfigure"
     assert argv.apply(Path("/p"), lock_s=60) == ("apply", "-input=false", "-no-color", "-json", "-lock-timeout=60s", "/p")
     assert argv.show() == ("show", "-no-color", "-json")
     assert argv.show(Path("/p")) == ("show", "-no-color", "-json", "/p")

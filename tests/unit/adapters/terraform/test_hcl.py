@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from immtf.adapters.terraform.hcl import local_sources, provider_aliases, sensitive_variables
+from immtf.adapters.terraform.hcl import local_sources, provider_aliases, remote_states, sensitive_variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +55,11 @@ def test_native_syntax(tmp_path: Path) -> None:
     assert local_sources(tmp_path) == {"../../modules/m", "./same"}
 
 
+def test_a_call_on_one_line_is_one_too(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text('module "m" { source = "../m" }\nlocals { resource = "./not" }\n')
+    assert local_sources(tmp_path) == {"../m"}
+
+
 def test_json_syntax(tmp_path: Path) -> None:
     document = {
         "provider": [{"aws": {"region": "x"}}, {"aws": [{"alias": "east"}]}],
@@ -98,3 +103,17 @@ output "four" {
     )
     (tmp_path / "b.tf.json").write_text(json.dumps({"variable": {"five": {"sensitive": True}, "six": {}, "seven": [{"sensitive": True}]}}))
     assert sensitive_variables(tmp_path) == {"one", "three", "five", "seven"}
+
+
+def test_remote_states_in_both_syntaxes_and_of_the_module_itself_only(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(
+        '# data "terraform_remote_state" "commented" {}\n'
+        'data "terraform_remote_state" "base" {\n  backend = "s3"\n}\n'
+        "data terraform_remote_state bare {}\n"
+        'data "terraform_remote_states" "another" {}\n'
+        'data "aws_vpc" "vpc" {}\n'
+    )
+    (tmp_path / "more.tf.json").write_text(json.dumps({"data": [{"terraform_remote_state": {"base-net": {}}, "aws_vpc": {"x": {}}}]}))
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner/main.tf").write_text('data "terraform_remote_state" "inner" {}\n')
+    assert remote_states(tmp_path) == {"base", "bare", "base-net"}

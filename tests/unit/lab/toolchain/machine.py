@@ -16,6 +16,7 @@ from immtf.lab.toolchain.pins import PINS, Pins
 
 PROVIDER = "terraform-provider-aws_v3.39.0_x5"
 PACKAGE = b"a Debian package that holds Consul"
+ETCD_PACKAGE = b"a Debian package that holds etcd"
 
 
 def make_wheel() -> bytes:
@@ -32,6 +33,7 @@ WHEEL = make_wheel()
 FITTING = Pins(
     aws=replace(PINS.aws, sha256=hashlib.sha256(WHEEL).hexdigest()),
     consul=replace(PINS.consul, sha256=hashlib.sha256(PACKAGE).hexdigest()),
+    etcd=replace(PINS.etcd, sha256=hashlib.sha256(ETCD_PACKAGE).hexdigest()),
 )
 
 
@@ -76,8 +78,8 @@ class Machine:
         path = self.root / directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o755)
-        said = f"Consul v{version}\nRevision x\n" if name == "consul" else json.dumps({"terraform_version": version, "platform": "x"})
-        self.answers[str(path)] = _said(said)
+        said = {"consul": f"Consul v{version}\nRevision x\n", "etcd": f"etcd Version: {version}\nGit SHA: x\n"}
+        self.answers[str(path)] = _said(said.get(name, json.dumps({"terraform_version": version, "platform": "x"})))
         return path
 
     def mirror(self, version: str, *, host: str = "registry.terraform.io", directory: str = "home/.terraform.d/plugins") -> Path:
@@ -120,15 +122,21 @@ class Machine:
             return _said()
         if self.package is None:
             return _said(stderr="E: Unable to locate package consul", exit_code=100)
-        (cwd / "consul_1.8.7_amd64.deb").write_bytes(self.package)
+        if argv[-1] == "etcd-server/bookworm":
+            (cwd / "etcd-server_3.4.23-4+b4_amd64.deb").write_bytes(ETCD_PACKAGE)
+        else:
+            assert argv[-1] == "consul/bullseye"
+            (cwd / "consul_1.8.7_amd64.deb").write_bytes(self.package)
         return _said()
 
     def _dpkg(self, argv: list[str]) -> Captured:
-        program = Path(argv[3]) / self.package_holds
+        is_etcd = Path(argv[2]).name.startswith("etcd-server_")
+        program = Path(argv[3]) / ("usr/bin/etcd" if is_etcd else self.package_holds)
         program.parent.mkdir(parents=True)
         program.touch(mode=0o755)
-        fetched = self.root / "cache" / f"consul-1.8.7-{FITTING.consul.sha256[:12]}" / "bin" / "consul"
-        self.answers[str(fetched)] = _said("Consul v1.8.7\n")
+        pin, name, said = (FITTING.etcd, "etcd", "etcd Version: 3.4.23\n") if is_etcd else (FITTING.consul, "consul", "Consul v1.8.7\n")
+        fetched = self.root / "cache" / f"{name}-{pin.version}-{pin.sha256[:12]}" / "bin" / name
+        self.answers[str(fetched)] = _said(said)
         return _said()
 
     def _mirrored(self, argv: list[str]) -> Captured:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from immtf.errors import ToolMissing
-from immtf.lab.toolchain.baking import bake_consul, bake_providers, closed_config
+from immtf.lab.toolchain.baking import bake_consul, bake_etcd, bake_providers, closed_config
 from tests.unit.lab.toolchain.machine import FITTING, PROVIDER, Machine
 
 if TYPE_CHECKING:
@@ -90,3 +90,8 @@ def test_without_terraform_the_wheel_is_left(tmp_path: Path) -> None:
 def test_consul_is_laid_down(machine: Machine, tmp_path: Path) -> None:
     assert bake_consul(tmp_path / "baked", FITTING, environment=machine.environment(), run=machine) == "consul 1.8.7 of Debian bullseye"
     assert files(tmp_path / "baked") == ["bin/consul"]
+
+
+def test_etcd_is_laid_down(machine: Machine, tmp_path: Path) -> None:
+    assert bake_etcd(tmp_path / "baked", FITTING, environment=machine.environment(), run=machine) == "etcd 3.4.23 of Debian bookworm"
+    assert files(tmp_path / "baked") == ["bin/etcd"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from immtf.adapters.process import Captured
-from immtf.lab.toolchain import AWS, CONSUL, TERRAFORM, Found
+from immtf.lab.toolchain import AWS, CONSUL, ETCD, TERRAFORM, Found
 from tests.unit.lab.toolchain.machine import Machine
 
 if TYPE_CHECKING:
@@ -86,6 +86,14 @@ def test_consul_is_found_or_named(machine: Machine) -> None:
     path = machine.install("consul", "1.20.1")
     assert find(machine, CONSUL) == Found("consul", "1.20.1", path, "PATH")
     assert find(machine, CONSUL, IMMTF_CONSUL=str(path)).source == "IMMTF_CONSUL"
+
+
+def test_etcd_is_found_and_an_old_one_refused(machine: Machine) -> None:
+    assert find(machine, ETCD).problem == "not on PATH"
+    path = machine.install("etcd", "3.3.27")
+    assert find(machine, ETCD).problem == "version 3.3.27 won't do; etcd >= 3.4 is needed"
+    assert find(machine, ETCD).path == path
+    assert find(machine, ETCD, IMMTF_ETCD=str(machine.install("etcd", "3.5.9", "other"))).source == "IMMTF_ETCD"
 
 
 def test_the_newest_provider_that_fits_is_taken(machine: Machine) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from immtf.errors import ToolMissing
-from immtf.lab.toolchain import AWS
+from immtf.lab.toolchain import ALL, AWS, CLIENTS, ETCD
 from tests.unit.lab.toolchain.machine import FITTING, PROVIDER, Machine
 
 if TYPE_CHECKING:
@@ -35,11 +35,30 @@ def test_everything_missing_is_fetched_once(machine: Machine) -> None:
     tools = machine.toolchain().ready(told.append)
     assert told == ["fetching aws-3.39.0", "fetching consul-1.8.7"]
     assert tools.terraform == machine.root / "bin/terraform"
-    assert tools.path == (tools.consul.parent,)
+    assert (tools.path[0], tools.etcd) == (tools.consul.parent, None)
     pip, apt = len(machine.commands("python")), len(machine.commands("apt-get"))
     assert machine.toolchain().ready(told.append) == tools
     assert (len(machine.commands("python")), len(machine.commands("apt-get"))) == (pip, apt)
     assert told[2:] == []
+
+
+def test_etcd_is_fetched_only_where_it_is_wanted_and_every_lab_looks_where_it_will_be(machine: Machine) -> None:
+    """A lab that runs already finds it, when another block wants it later."""
+    before = machine.toolchain().ready()
+    told: list[str] = []
+    tools = machine.toolchain().ready(told.append, (*ALL, ETCD))
+    assert told == ["fetching etcd-3.4.23"]
+    assert tools.etcd is not None
+    assert tools.etcd.is_file()
+    assert before.path == tools.path == (tools.consul.parent, tools.etcd.parent)
+    assert machine.toolchain().ready(tools=CLIENTS).path == ()
+
+
+def test_an_etcd_that_was_named_is_never_replaced(machine: Machine) -> None:
+    with pytest.raises(ToolMissing, match="etcd: IMMTF_ETCD names /no/such/etcd") as caught:
+        machine.toolchain({"IMMTF_ETCD": "/no/such/etcd"}).ready(tools=(*ALL, ETCD))
+    assert "for etcd: install etcd >= 3.4 on PATH, name it with IMMTF_ETCD" in caught.value.next
+    assert "only blocks with a gate `etcd` need it" in caught.value.next
 
 
 def test_the_provider_is_laid_out_for_both_programs(machine: Machine) -> None:

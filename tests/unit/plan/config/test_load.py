@@ -5,7 +5,20 @@ from pathlib import Path
 import pytest
 
 from immtf.errors import ExitCode, UsageError
-from immtf.model.block import Block, Cluster, CommandGate, ConsulGate, HttpGate, ImageSpec, LabSpec, MountedGate, TcpGate, VolumeSpec
+from immtf.model.block import (
+    Block,
+    Cluster,
+    CommandGate,
+    ConsulGate,
+    HttpGate,
+    ImageSpec,
+    LabSpec,
+    MountedGate,
+    OutputNeed,
+    RestoreSpec,
+    TcpGate,
+    VolumeSpec,
+)
 from immtf.plan.config import ConfigInvalid, load_block
 
 WHOLE = """
@@ -86,6 +99,33 @@ def test_what_is_left_out_has_the_defaults_of_the_model(tmp_path: Path) -> None:
     assert load_block(file) == Block("base", "2.0.0", tmp_path, file, tmp_path, image=ImageSpec("i", "f"))
 
 
+@pytest.mark.parametrize(
+    ("entry", "spec"),
+    [
+        ("{ run: ./fill }", RestoreSpec(run="./fill")),
+        ("{ run: ./fill, timeout: 1h }", RestoreSpec(run="./fill", timeout_s=3600.0)),
+        ("{ snapshot: snap-0a }", RestoreSpec(snapshot="snap-0a")),
+        ("{ snapshot: snap-0a, variable: data_from }", RestoreSpec(snapshot="snap-0a", variable="data_from")),
+    ],
+    ids=["script", "script with a limit", "snapshot", "snapshot and variable"],
+)
+def test_how_data_are_filled(tmp_path: Path, entry: str, spec: RestoreSpec) -> None:
+    (tmp_path / "main.tf").touch()
+    (tmp_path / "immtf.yaml").write_text(f"block: base\nversion: 2.0.0\nrestore: {entry}\n", encoding="utf-8")
+    assert load_block(tmp_path).restore == spec
+
+
+@pytest.mark.parametrize(
+    ("entry", "spec"),
+    [("{ network: cidr }", LabSpec(network="cidr")), ("{ images: /x }", LabSpec(Path("/x"))), ("{}", LabSpec())],
+    ids=["network", "images", "neither"],
+)
+def test_a_lab_may_lack_what_the_block_has_not(tmp_path: Path, entry: str, spec: LabSpec) -> None:
+    (tmp_path / "main.tf").touch()
+    (tmp_path / "immtf.yaml").write_text(f"block: base\nversion: 2.0.0\nlab: {entry}\n", encoding="utf-8")
+    assert load_block(tmp_path).lab == spec
+
+
 def test_a_file_of_any_name_and_one_that_is_a_link_are_read_where_they_stand(tmp_path: Path) -> None:
     make_file(tmp_path, WHOLE)
     (tmp_path / "elsewhere").mkdir()
@@ -139,7 +179,7 @@ def test_where_there_is_no_file_the_error_says_what_to_do(tmp_path: Path, presen
         ),
         (b"block: a\nversion: \xff\n", "2:10: a byte that is not UTF-8; save the file as UTF-8"),
         (b"block: a\n\tversion: 1\n", "2:1: a tab: YAML is indented with spaces; use two spaces for each level"),
-        (b"a" * 1_000_001, "1:1: over a megabyte: this is not a block's file"),
+        (b"a" * 1_000_001, "1:1: over a megabyte: this is not a file for a person to write"),
     ],
 )
 def test_a_file_that_holds_no_block_is_told(tmp_path: Path, content: bytes, told: str) -> None:
@@ -160,3 +200,14 @@ def test_the_file_is_read_anew_and_never_changed(tmp_path: Path) -> None:
     make_file(tmp_path, WHOLE)
     load_block(tmp_path)
     assert (tmp_path / "immtf.yaml").read_text(encoding="utf-8") == WHOLE
+
+
+def test_a_requirement_in_its_long_form(tmp_path: Path) -> None:
+    outputs = "{ vpc_id: string, subnets: { type: list, variable: subnet_ids, mock: [] }, any: {} }"
+    requires = f'{{ dns: "1", base: {{ version: "~> 2.0", outputs: {outputs} }}, ntp: {{ version: "2" }} }}'
+    text = f"block: web\nversion: 1.0.0\nrequires: {requires}\n"
+    (tmp_path / "main.tf").touch()
+    (tmp_path / "immtf.yaml").write_text(text, encoding="utf-8")
+    block = load_block(tmp_path)
+    assert block.requires == {"dns": "1", "base": "~> 2.0", "ntp": "2"}
+    assert block.uses == {"base": (OutputNeed("vpc_id", "string"), OutputNeed("subnets", "list", "subnet_ids", []), OutputNeed("any"))}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immtf.model.block import CommandGate, ConsulGate, HttpGate, MountedGate, TcpGate, TestinfraGate
+from immtf.model.block import CommandGate, ConsulGate, EtcdGate, HttpGate, MountedGate, TcpGate, TestinfraGate
 from immtf.plan.config import ConfigInvalid, json_schema, load_block
 from immtf.plan.config.build import build_gate
 from immtf.plan.config.gates import KINDS
@@ -116,10 +116,14 @@ CLUSTERS = st.fixed_dictionaries(
 )
 VERSIONS = st.sampled_from(["1.1.0", " 1.0", "v2", "1.0.0-rc1", "x"])
 CONSTRAINTS = st.sampled_from(["~> 1.2, != 1.2.3", "1", ">=1", " = v1", "^1"])
+OUTPUTS = st.sampled_from(["string", "list", "x", {}, {"type": "map", "mock": {}}, {"variable": "v"}, {"mock": None}, {"mock": 1}])
+REQUIREMENTS = st.fixed_dictionaries(
+    {"version": CONSTRAINTS}, optional={"outputs": st.dictionaries(st.sampled_from(["id", "a-b", "a b"]), OUTPUTS, max_size=2)}
+)
 FILES = st.fixed_dictionaries(
     {"block": NAMES, "version": VERSIONS},
     optional={
-        "requires": st.dictionaries(NAMES, CONSTRAINTS, max_size=1),
+        "requires": st.dictionaries(NAMES, CONSTRAINTS | REQUIREMENTS, max_size=1),
         "image": st.fixed_dictionaries({"variable": st.just("i"), "family": NAMES}, optional={"version": CONSTRAINTS}),
         "clusters": st.dictionaries(NAMES, CLUSTERS, max_size=2),
         "on_failure": st.sampled_from(["halt", "rollback-node"]),
@@ -144,6 +148,8 @@ def test_the_schema_accepts_all_that_is_loaded(tmp_path_factory: pytest.TempPath
     [
         ("mounted", {}, MountedGate()),
         ("consul", {}, ConsulGate()),
+        ("etcd", {}, EtcdGate()),
+        ("etcd", {"expect": 5, "scheme": "https", "user_env": "MINE"}, EtcdGate(expect=5, scheme="https", user_env="MINE")),
         ("http", {"url": "http://{address}"}, HttpGate(url="http://{address}")),
         ("tcp", {"port": 1}, TcpGate(port=1)),
         ("command", {"run": "true"}, CommandGate(run="true")),
@@ -159,5 +165,8 @@ def test_every_mapping_of_the_file_knows_its_keys() -> None:
     assert keys_at(("clusters", "x", "volumes", "y")) == ["mount", "snapshot"]
     assert keys_at(("clusters", "x", "volumes", "y", "snapshot")) == ["keep"]
     assert keys_at(("lab",)) == ["images", "network"]
+    assert keys_at(("restore",)) == ["run", "snapshot", "variable", "timeout"]
     assert "expect" in keys_at(("clusters", "x", "gates", 0, "consul"))
+    assert keys_at(("requires", "x")) == ["version", "outputs"]
+    assert keys_at(("requires", "x", "outputs", "y")) == ["type", "variable", "mock"]
     assert keys_at(("requires",)) == keys_at(("clusters",)) == keys_at(("clusters", "x", "gates", 0)) == []

@@ -1,0 +1,83 @@
+"""What is deployed in an environment before an upgrade over many blocks, and the order that follows from it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from immtf.adapters.terraform.outputs import StateReader
+from immtf.errors import PersonNeeded, UsageError, VersionsUnresolved
+from immtf.model.events import CheckOverridden
+from immtf.plan.checks import way_past
+from immtf.plan.needs import deployed_of
+from immtf.plan.transitions import order_upgrade
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from immtf.app.target import Target
+    from immtf.model.block import Block
+    from immtf.model.environment import Deployed
+    from immtf.plan.checks import Overrides
+    from immtf.plan.judge import Refusal
+    from immtf.plan.transitions import Step
+    from immtf.run.ports import Listener
+
+AT_ONCE = 4
+
+
+def read_deployed(target: Target, known: Collection[str], interrupted: Callable[[], bool]) -> dict[str, Deployed]:
+    """Return the blocks that are deployed in an environment by name; `known` are those to look for where it can't be listed.
+
+    Raises `ImmtfError` where a state can't be read, `UsageError` where the place doesn't say where its states are.
+    """
+    states = target.states
+    if states is None:
+        raise UsageError(
+            "which versions are deployed is not known: each block has its own backend in its configuration",
+            next="name an environment whose definition says where the states are: --environment NAME",
+        )
+    scratch = target.home / "scratch"
+    reader = StateReader(binary=target.terraform, environment=target.process, scratch=scratch, interrupted=interrupted)
+    there = states.there()
+    names = sorted(known if there is None else there)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = list(pool.map(lambda name: reader.read(name, states.backend_of(name)), names))
+    return {outputs.block: deployed_of(outputs) for outputs in found if outputs.is_deployed}
+
+
+def upgrade_steps(
+    deployed: Mapping[str, Deployed],
+    wanted: Mapping[str, Block],
+    overrides: Overrides,
+    tell: Listener,
+    create: Callable[[Sequence[str]], str],
+) -> Sequence[Step]:
+    """Return the steps of the upgrade in order. Nothing is begun where a block isn't deployed, or an order would break another.
+
+    `create` gives the command that makes blocks. Raises `PersonNeeded` for the first, `VersionsUnresolved` for the second, `UsageError`
+    where the blocks are no graph.
+    """
+    missing = [name for name in wanted if name not in deployed]
+    if missing:
+        raise PersonNeeded(
+            f"not deployed yet: {', '.join(missing)}",
+            next=f"`{create(missing)}` makes what isn't there; or name the others with --only",
+        )
+    ordering = order_upgrade(deployed, wanted)
+    _refuse(ordering.refusals, overrides, tell)
+    return ordering.steps
+
+
+def _refuse(refusals: Sequence[Refusal], overrides: Overrides, tell: Listener) -> None:
+    left = []
+    for item in refusals:
+        if reason := overrides.reason(item.check):
+            tell(CheckOverridden("", item.check, f"{', '.join(item.addresses)} {item.what}", reason))
+        else:
+            left.append(item)
+    if left:
+        raise VersionsUnresolved(
+            "refused before anything was touched: " + "; ".join(f"{item.check}: {', '.join(item.addresses)} {item.what}" for item in left),
+            next="; ".join(dict.fromkeys(f"{item.mend}{way_past(item.check)}" for item in left)),
+        )

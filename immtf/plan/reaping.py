@@ -1,0 +1,173 @@
+"""What `reap` may take away: what a test made, and whose time is over. Everything else is left alone, whatever it looks like.
+
+Both have to be said, letter by letter: that it is a test's (the tag `immtf:class`, or the tags of an image's trial), and a time that is
+past (`immtf:expires`). "Past" is by the clock of the API that is asked, not of the machine that asks (F48): the caller hands it in. A
+time that can't be read is no time: what bears it is told, and left. So is what belongs to a test that is still at work, even past its time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from immtf.errors import UsageError
+from immtf.model.environment import CLASS, EXPIRES
+from immtf.model.reaping import Record
+from immtf.plan.lease import LONGEST_TTL_S
+from immtf.plan.sweep import BLOCK, ENVIRONMENT, GENERATED
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from immtf.model.lease import LeaseRecord
+    from immtf.model.reaping import Found
+
+FORMAT = 1  # of the record
+TEST = "test"
+TRIAL_BLOCK, TRIAL_IMAGE = "image-", "immtf:image"  # how an image's trial names its block, and the tag of the image that is tried
+LONGEST_S = 30 * 86400.0
+PATIENCE = 3  # times to live of a lease
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+_SHAPE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_LIFE = re.compile(r"(?:\d+(?:\.\d+)?[dhms])+")
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+
+
+def life_s(text: str) -> float:
+    """Return the seconds of a time to live, such as `90m`, `6h` or `2d`. Raises `UsageError` for what is none, or too long a one."""
+    found = sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9.]+)([dhms])", text)) if _LIFE.fullmatch(text) else 0.0
+    if not 0 < found <= LONGEST_S:
+        raise UsageError(f"{text!r} is no time to live", where="--ttl", next="write it as 90m, 6h or 2d; 30d at most")
+    return found
+
+
+def stamp(at: float) -> str:
+    """Return a time, in seconds since 1970, as tags and records have it."""
+    return datetime.fromtimestamp(int(at), UTC).strftime(_TIME)
+
+
+def moment(text: str) -> float | None:
+    """Return the seconds since 1970 of a time as tags and records have it; None for anything else."""
+    if not _SHAPE.fullmatch(text):
+        return None
+    try:
+        return datetime.strptime(text, _TIME).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
+
+
+def new_record(environment: str, blocks: tuple[str, ...], *, at: float, life: float, definition: str = "") -> Record:
+    """Return the record of a test environment that begins now, `at` seconds since 1970 by the API's clock, and lasts `life` seconds."""
+    return Record(kind=TEST, environment=environment, created=stamp(at), expires=stamp(at + life), blocks=blocks, definition=definition)
+
+
+def record_text(record: Record) -> str:
+    """Return a record as its file has it."""
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "class": record.kind,
+        "environment": record.environment,
+        "created": record.created,
+        "expires": record.expires,
+        "blocks": list(record.blocks),
+    }
+    more = {"definition": record.definition, "kept": record.kept}
+    return json.dumps(document | {name: value for name, value in more.items() if value}, indent=2) + "\n"
+
+
+def read_record(text: str) -> Record:
+    """Read a record; what only tells a class is one too. Raises `ValueError` where it can't be read, or is of a later immtf's format."""
+    document: Any = json.loads(text)
+    if not isinstance(document, dict):
+        raise ValueError("it is no object")  # noqa: TRY004 - as all else that is wrong with its text
+    if document.get("format", FORMAT) != FORMAT:
+        raise ValueError(f"its format is {document['format']}, and this immtf reads {FORMAT}")
+    blocks = document.get("blocks") or []
+    return Record(
+        kind=str(document.get("class") or ""),
+        environment=str(document.get("environment") or ""),
+        created=str(document.get("created") or ""),
+        expires=str(document.get("expires") or ""),
+        blocks=tuple(map(str, blocks)) if isinstance(blocks, list) else (),
+        definition=str(document.get("definition") or ""),
+        kept=document.get("kept") is True,
+    )
+
+
+def tags_of(record: Record) -> Mapping[str, str]:
+    """Return the tags that everything in a test environment bears; none where the record is of no test, or has no end."""
+    if record.kind != TEST or not record.environment or moment(record.expires) is None:
+        return {}
+    return {ENVIRONMENT: record.environment, CLASS: record.kind, EXPIRES: record.expires}
+
+
+@dataclass(frozen=True)
+class Fate:
+    """Whether something goes; where not, `why`, and whether a person is told of it (`told`)."""
+
+    goes: bool
+    why: str = ""
+    told: bool = False
+
+
+def fate_of_record(record: Record, now: float, *, running: bool) -> Fate:
+    """Decide on an environment by its record."""
+    if record.kind != TEST:
+        return Fate(goes=False, why="it is no test's")
+    if not record.expires:
+        return Fate(goes=False, why="it has no time to live")
+    return _by_time(record.expires, now, running=running)
+
+
+def fate_of(tags: Mapping[str, str], now: float, at_work: Collection[str]) -> Fate:
+    """Decide on a thing in the cloud by its tags. `at_work` are the environments whose tests may still be at work."""
+    if tags.get(CLASS) != TEST and not is_trial(tags):
+        return Fate(goes=False, why="it is no test's")
+    if not tags.get(EXPIRES):
+        return Fate(goes=False, why=f"it has no tag {EXPIRES}", told=True)
+    return _by_time(tags[EXPIRES], now, running=tags.get(ENVIRONMENT, "") in at_work)
+
+
+def is_renewed(lease: LeaseRecord | None, unchanged_s: float) -> bool:
+    """Return whether whoever holds a lease may be alive, which was seen unchanged for so long; None is one that can't be read.
+
+    Patient, as nobody waits for the answer: a holder renews its lease several times in a time-to-live.
+    """
+    if lease is not None and lease.free:
+        return False
+    return unchanged_s <= PATIENCE * (lease.ttl_s if lease else LONGEST_TTL_S)
+
+
+def is_trial(tags: Mapping[str, str]) -> bool:
+    """Return whether something was made for the trial of an image: by all of the tags that such a thing has."""
+    return (
+        CLASS not in tags
+        and tags.get(BLOCK, "").startswith(TRIAL_BLOCK)
+        and bool(tags.get(TRIAL_IMAGE))
+        and bool(GENERATED.fullmatch(tags.get(ENVIRONMENT, "")))
+    )
+
+
+def reapable(found: Iterable[Found], now: float, at_work: Collection[str]) -> tuple[Found, ...]:
+    """Return what goes of what was found."""
+    return tuple(item for item in found if fate_of(item.stray.tags, now, at_work).goes)
+
+
+def spared(found: Iterable[Found], now: float, at_work: Collection[str]) -> tuple[str, ...]:
+    """Return, in a sentence each, what is left and why a person should know of it."""
+    fates = ((item, fate_of(item.stray.tags, now, at_work)) for item in found)
+    return tuple(f"{item} is left: {fate.why}" for item, fate in fates if not fate.goes and fate.told)
+
+
+def _by_time(expires: str, now: float, *, running: bool) -> Fate:
+    at = moment(expires)
+    if at is None:
+        return Fate(goes=False, why=f"its end {expires!r} is no time", told=True)
+    if at >= now:
+        return Fate(goes=False, why=f"its time is not over before {expires}")
+    if running:
+        return Fate(goes=False, why=f"its time was over at {expires}, and its test is still at work", told=True)
+    return Fate(goes=True, why=f"its time was over at {expires}")

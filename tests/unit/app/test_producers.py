@@ -1,0 +1,286 @@
+"""What a session asks of other blocks' states, on a reader that has them in a table; the real one is in tests/contract."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from immtf.app.producers import meet
+from immtf.errors import ImmtfError, Interrupted, PlanRefused, VersionsUnresolved
+from immtf.model.block import Block, OutputNeed
+from immtf.model.environment import Backend, States
+from immtf.model.events import CheckOverridden, Noted
+from immtf.model.outputs import Output, Outputs
+from immtf.plan.checks import Overrides
+from immtf.run.gates import Patience
+from tests.fakes.session import AWS, SimSession, make_session
+from tests.fakes.world import make_scene
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BASE, WEB = "the state of block base", "the state of block web"
+
+
+@dataclass
+class Environment:
+    """States in a table; it keeps what was read. `listed` is what is said to be there: all of them, unless told otherwise."""
+
+    tmp: Path
+    states: dict[str, Outputs | ImmtfError] = field(default_factory=dict)
+    listed: bool = True
+    asked: list[str] = field(default_factory=list)
+
+    def put(self, name: str, version: str = "2.1.0", requires: Mapping[str, str] | None = None, **values: Any) -> None:
+        block = {"name": name, "version": version, "requires": dict(requires or {})}
+        outputs = {key: Output(key, value) for key, value in {"block": block, **values}.items()}
+        self.states[name] = Outputs(name, f"the state of block {name}", "there", outputs, 1)
+
+    def read(self, name: str, backend: Backend) -> Outputs:
+        assert backend == self.backend(name)
+        self.asked.append(name)
+        found = self.states.get(name) or Outputs(name, f"the state of block {name}", "none")
+        if isinstance(found, ImmtfError):
+            raise found
+        return found
+
+    def backend(self, name: str) -> Backend:
+        return Backend("s3", {"bucket": "states", "key": f"x/{name}/${{y}}", "use_lockfile": True})
+
+    def session(self, block: Block, command: str, **more: Any) -> SimSession:
+        session = make_session(
+            make_scene(3),
+            states=States(self.backend, lambda: tuple(sorted(self.states)) if self.listed else None),
+            directory=self.tmp / "env",
+            flags=f"{block.directory} --environment x",
+            **more,
+        )
+        session.block, session.command = block, command
+        return session
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Environment:
+    return Environment(tmp_path)
+
+
+def make_consumer(here: Environment, hcl: str = "", *needs: OutputNeed, name: str = "web", requires: str = "~> 2.0") -> Block:
+    directory = here.tmp / "blocks" / name
+    directory.mkdir(parents=True)
+    (directory / "main.tf").write_text(hcl)
+    (directory / "immtf.yaml").write_text(f"block: {name}\n")
+    uses = {"base": needs} if needs else {}
+    required = {"base": requires} if requires else {}
+    return Block(name, "1.0.0", directory, directory / "immtf.yaml", directory, requires=required, uses=uses)
+
+
+def warnings(session: SimSession) -> list[str]:
+    return [event.message for event in session.told if isinstance(event, Noted) and event.level == "warning"]
+
+
+@pytest.mark.parametrize("command", ["plan", "create", "upgrade", "rollback", "test-create", "test-upgrade", "destroy", "status"])
+def test_where_no_states_are_known_nothing_is_asked(here: Environment, command: str) -> None:
+    session = here.session(make_consumer(here), command)
+    session.target = replace(session.target, states=None)
+    met = meet(session, session.block, here.read)
+    assert (met.variables, met.override, met.known, here.asked) == ({}, {}, frozenset(), [])
+
+
+def test_what_the_producer_publishes_is_passed_on_and_its_state_is_where_the_data_source_reads(here: Environment) -> None:
+    block = make_consumer(here, 'variable "base" {}\ndata "terraform_remote_state" "base" {}\n')
+    here.put("base", network="net-1")
+    session = here.session(block, "create")
+    met = meet(session, block, here.read)
+    assert met.variables["base"]["network"] == "net-1"
+    assert met.known == {"base"}
+    assert [event for event in session.told if isinstance(event, Noted)] == [Noted("info", "required and deployed: base 2.1.0")]
+    assert met.override["data"]["terraform_remote_state"]["base"] == {
+        "backend": "s3",
+        "workspace": "default",
+        "config": {"bucket": "states", "key": "x/base/$${y}", "use_lockfile": True},
+        "defaults": None,
+    }
+    assert set(here.asked) == {"base", "web"}
+
+
+@pytest.mark.parametrize("command", ["plan", "create", "upgrade", "rollback", "test-create", "test-upgrade"])
+def test_what_makes_or_changes_is_refused_before_anything(here: Environment, command: str) -> None:
+    """F46: exit code 30."""
+    block = make_consumer(here)
+    here.put("base", "3.0.0")
+    session = here.session(block, command)
+    with pytest.raises(VersionsUnresolved, match=r"nothing was touched: \[requires-version\] the state of block base is block base 3.0.0"):
+        meet(session, block, here.read)
+    assert session.scene.sim.calls.log == []
+
+
+def test_the_next_command_names_the_producer_that_is_beside_it(here: Environment) -> None:
+    """F46."""
+    block = make_consumer(here)
+    with pytest.raises(VersionsUnresolved) as refused:
+        meet(here.session(block, "create"), block, here.read)
+    assert refused.value.next == "first: `immtf create DIRECTORY_OF_base --environment x`"
+    make_consumer(here, name="base", requires="")
+    with pytest.raises(VersionsUnresolved) as refused:
+        meet(here.session(block, "create"), block, here.read)
+    assert refused.value.next.endswith("blocks/base --environment x`")
+
+
+def test_a_version_that_is_not_known_may_be_passed_over_and_the_reason_is_told(here: Environment) -> None:
+    block = make_consumer(here)
+    here.states["base"] = Outputs("base", BASE, "there", {}, 1)
+    session = here.session(block, "create")
+    session.patience = Patience(session.clock, session.signals, session.tell, Overrides({"requires-unknown": "older"}))
+    assert meet(session, block, here.read).known == {"base"}
+    assert [event.reason for event in session.told if isinstance(event, CheckOverridden)] == ["older"]
+
+
+def test_a_producer_that_can_not_be_read_is_never_taken_for_an_absent_one(here: Environment) -> None:
+    """F46."""
+    block = make_consumer(here)
+    here.states["base"] = ImmtfError("can't be read: no route", where=BASE)
+    with pytest.raises(ImmtfError, match="can't be read: no route"):
+        meet(here.session(block, "create"), block, here.read)
+
+
+def test_a_clean_up_does_not_hang_on_a_producer(here: Environment) -> None:
+    """F43: what can't be had is told, and left out."""
+    block = make_consumer(here, 'variable "base" {}\n')
+    here.states["base"] = ImmtfError("can't be read: no route", where=BASE)
+    here.states["web"] = ImmtfError("can't be read: no route", where=WEB)
+    session = here.session(block, "destroy")
+    assert meet(session, block, here.read).variables == {}
+    assert warnings(session) == [f"what block base publishes is not passed on: {BASE} can't be read: no route"]
+
+
+@pytest.mark.parametrize("version", ["2.1.0", "3.0.0"])
+def test_a_destroy_gets_what_is_there_and_is_not_judged_by_the_range(here: Environment, version: str) -> None:
+    block = make_consumer(here, 'variable "base" {}\n', OutputNeed("network"))
+    here.put("base", version, network="net-1")
+    assert meet(here.session(block, "destroy"), block, here.read).variables == {"base": {"network": "net-1"}}
+
+
+def test_a_status_asks_nobody_and_knows_where_the_states_are(here: Environment) -> None:
+    block = make_consumer(here, 'data "terraform_remote_state" "base" {}\n')
+    met = meet(here.session(block, "status"), block, here.read)
+    assert (list(met.override["data"]["terraform_remote_state"]), here.asked) == (["base"], [])
+
+
+def test_an_interrupt_while_states_are_read_ends_the_run(here: Environment) -> None:
+    block = make_consumer(here)
+    here.states["base"] = Interrupted("asked to end")
+    for command in ("create", "destroy"):
+        with pytest.raises(Interrupted):
+            meet(here.session(block, command), block, here.read)
+    block = replace(block, requires={})
+    here.states = {"other": Interrupted("asked to end")}
+    with pytest.raises(Interrupted):
+        meet(here.session(block, "destroy"), block, here.read)
+
+
+def test_sensitive_values_are_hidden_before_anything_is_told(here: Environment) -> None:
+    """F49."""
+    block = make_consumer(here)
+    here.put("base", "3.0.0")
+    found = here.states["base"]
+    assert isinstance(found, Outputs)
+    here.states["base"] = replace(found, values={**found.values, "key": Output("key", "s3cr3t", sensitive=True)})
+    session, hidden = here.session(block, "create"), list[Any]()
+    session.hide = hidden.extend
+    with pytest.raises(VersionsUnresolved):
+        meet(session, block, here.read)
+    assert hidden == ["s3cr3t"]
+
+
+def test_what_is_given_by_hand_is_not_passed_on_a_second_time_nor_contradicted(here: Environment) -> None:
+    block = make_consumer(here, 'variable "network" {}\n', OutputNeed("network", variable="network"))
+    here.put("base", network="net-1")
+    for place, given in (("variables", {"network": "net-1"}), ("process", {**AWS, "TF_VAR_network": "net-1"})):
+        session = here.session(block, "create", **{place: given})
+        assert meet(session, block, here.read).variables == {}
+    session = here.session(block, "create")
+    session.variables = {"network": "net-2"}
+    with pytest.raises(VersionsUnresolved, match=r"\[producer-variable\] var.network is given by hand"):
+        meet(session, block, here.read)
+
+
+def test_mocks_are_for_a_plan_and_told(here: Environment) -> None:
+    hcl = 'variable "base" {}\ndata "terraform_remote_state" "base" {}\n'
+    block = make_consumer(here, hcl, OutputNeed("network", mock="net-0"))
+    session = here.session(block, "plan")
+    met = meet(session, block, here.read)
+    assert met.variables == {"base": {"network": "net-0"}}
+    source = met.override["data"]["terraform_remote_state"]["base"]
+    path = Path(source["config"]["path"])
+    assert (source["backend"], path.stat().st_mode & 0o777) == ("local", 0o600)
+    assert json.loads(path.read_text())["outputs"]["network"]["value"] == "net-0"
+    assert warnings(session) == ["block base isn't deployed: mocks stand for its outputs, in this plan alone"]
+    with pytest.raises(VersionsUnresolved, match="producer-absent"):
+        meet(here.session(block, "create"), block, here.read)
+
+
+def test_an_output_without_a_place_in_the_hcl_is_told(here: Environment) -> None:
+    block = make_consumer(here, "", OutputNeed("network"))
+    here.put("base", network="net-1")
+    session = here.session(block, "create")
+    meet(session, block, here.read)
+    assert warnings(session) == [
+        "base.network is used by its file, and the HCL of web declares neither a variable nor a data source for it"
+    ]
+
+
+@pytest.mark.parametrize("command", ["plan", "create", "upgrade"])
+def test_a_deployed_consumer_that_does_not_accept_what_comes_refuses_it(here: Environment, command: str) -> None:
+    """F46."""
+    base = make_consumer(here, name="base", requires="")
+    here.put("base", "0.9.0")
+    here.put("consul", "1.0.0", {"base": "~> 0.9"})
+    with pytest.raises(VersionsUnresolved, match=r"\[consumer-version\] block consul 1.0.0 is deployed and accepts base ~> 0.9"):
+        meet(here.session(base, command), base, here.read)
+
+
+def test_where_the_version_stays_no_consumer_is_asked(here: Environment) -> None:
+    base = make_consumer(here, name="base", requires="")
+    here.put("base", "1.0.0")
+    here.put("consul", "1.0.0", {"base": "~> 0.9"})
+    meet(here.session(base, "upgrade"), base, here.read)
+    assert here.asked == ["base"]
+
+
+def test_no_block_is_destroyed_under_one_that_requires_it(here: Environment) -> None:
+    """F44, F46: nor where it can't be read whether it does."""
+    base = make_consumer(here, name="base", requires="")
+    here.put("base", "1.0.0")
+    here.put("dns", "1.0.0")
+    here.states["gone"] = Outputs("gone", "", "empty")
+    meet(here.session(base, "destroy"), base, here.read)
+    here.put("consul", "1.0.0", {"base": "~> 1.0"})
+    with pytest.raises(PlanRefused, match=r"\[consumer-deployed\] block consul 1.0.0 is deployed and requires base"):
+        meet(here.session(base, "destroy"), base, here.read)
+    here.states["consul"] = ImmtfError("can't be read", where="the state of block consul")
+    with pytest.raises(PlanRefused, match=r"\[consumer-unknown\] block consul .*the state of block consul can't be read"):
+        meet(here.session(base, "destroy"), base, here.read)
+
+
+def test_where_the_states_can_not_be_listed_that_is_told(here: Environment) -> None:
+    """F46: unknown is said, not taken for well."""
+    base = make_consumer(here, name="base", requires="")
+    here.put("base", "0.9.0")
+    here.listed = False
+    for command in ("upgrade", "destroy"):
+        session = here.session(base, command)
+        meet(session, base, here.read)
+        assert warnings(session) == [
+            "which blocks are deployed in this environment can't be listed, so none was asked whether it requires base"
+        ]
+
+
+def test_a_glance_is_no_command_s_and_the_command_is_what_it_was(here: Environment) -> None:
+    """So that a test may look whether its environment is empty before its producers are made."""
+    session = here.session(make_consumer(here), "test-create")
+    session.glance()
+    assert (session.commands, session.command) == ([""], "test-create")

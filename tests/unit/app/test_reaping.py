@@ -1,0 +1,270 @@
+"""The use case `reap` on a cloud that refuses what EC2 refuses, and on states destroyed as Terraform would: what goes, what stays."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from immtf.adapters.clock import Signals
+from immtf.adapters.terraform.stream import TerraformEvent
+from immtf.app import reaping
+from immtf.app.imaging.session import ImageSession, run_to_end
+from immtf.app.reaping import Order, Reaper, reap_with
+from immtf.app.target import Target
+from immtf.errors import CloudFailed, CredentialsRefused, ExitCode, TerraformFailed, UsageError
+from immtf.model.environment import Backend
+from immtf.model.events import Noted, RunHalted, TerraformTold
+from immtf.model.reaping import Left, StoredState
+from immtf.model.terraform import Change, PlanData
+from immtf.plan.reaping import new_record
+from immtf.run.gates import Patience
+from tests.fakes.calls import Fault
+from tests.fakes.network import NetworkWorld, whole_network
+from tests.fakes.session import AWS
+from tests.fakes.terraform import FakePlan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from immtf.model.events import Event
+
+NAME, OTHER = "t-0123abcd", "t-11111111"
+
+
+@dataclass
+class Desk(ImageSession):
+    """A session on a fake cloud; `told` is what was told."""
+
+    told: list[Event] = field(default_factory=list)
+    cloud: NetworkWorld = field(default_factory=NetworkWorld)
+
+    def __post_init__(self) -> None:
+        self.listeners = (lambda event, _at: self.told.append(event),)
+        super().__post_init__()
+        self.patience = Patience(self.cloud.clock, self.signals, self.tell)
+
+    def notes(self) -> list[str]:
+        return [event.message for event in self.told if isinstance(event, Noted)]
+
+
+@dataclass
+class Stored:
+    """The states of an environment by block: the ids of what is in each, in the cloud too. `forgotten` tells that all of it was removed."""
+
+    desk: Desk
+    name: str
+    life_s: float = -1.0
+    running: bool = False
+    texts: dict[str, str] = field(default_factory=dict)
+    forgotten: bool = False
+    order: list[str] = field(default_factory=list)
+
+    def add(self, block: str, ids: list[str], *requires: str) -> None:
+        told = {"name": block, "requires": dict.fromkeys(requires, "~> 1.0")}
+        self.texts[block] = json.dumps({"resources": [{"ids": ids}] if ids else [], "outputs": {"block": {"value": told}}})
+
+    def left(self, **differs: Any) -> Left:
+        record = new_record(self.name, ("/b/consul",), at=self.desk.cloud.start, life=self.life_s)
+        return replace(Left(self.name, f"/e/{self.name}", record, self.states, lambda: self.running, self.forget), **differs)
+
+    def states(self) -> tuple[StoredState, ...]:
+        return tuple(StoredState(block, Backend("local", {"path": f"/e/{block}"}), text) for block, text in sorted(self.texts.items()))
+
+    def forget(self) -> None:
+        self.forgotten = True
+
+    def terraform(self, state: StoredState, document: Mapping[str, Any], directory: Path) -> FakeBare:
+        assert directory.is_dir()
+        return FakeBare(self, state.block, [identity for row in document["resources"] for identity in row["ids"]])
+
+
+@dataclass
+class FakeBare:
+    """Satisfies what a reap asks of Terraform: a destroy of one state, which fails where the cloud refuses it."""
+
+    stored: Stored
+    block: str
+    ids: list[str]
+
+    def plan(self, *, destroy: bool) -> FakePlan:
+        assert destroy
+        rows = tuple(Change(identity, "", "aws_vpc", identity, None, "managed", ("delete",)) for identity in self.ids)
+        return FakePlan(PlanData(rows, (), errored=False), 1, destroy=True)
+
+    def apply(self, saved: FakePlan) -> None:
+        things = self.stored.desk.cloud.things
+        self.stored.order.append(self.block)
+        for row in saved.data.changes:
+            if row.address in things and any(row.address in other.needs for other in things.values()):
+                raise TerraformFailed(f"{row.address}: DependencyViolation")
+            things.pop(row.address, None)
+        self.stored.texts[self.block] = json.dumps({"resources": [], "outputs": {}})
+
+
+def make_desk() -> Desk:
+    target = Target(cloud="lab", environment="default", is_test=True, home=Path("/nowhere"), process=AWS)
+    return Desk("environments", "", target, "r1", Signals(), (), "--lab")
+
+
+def tags(desk: Desk, name: str = NAME, life_s: float = -1.0) -> dict[str, str]:
+    record = new_record(name, (), at=desk.cloud.start, life=life_s)
+    return {"immtf:class": "test", "immtf:environment": name, "immtf:expires": record.expires}
+
+
+def made(desk: Desk) -> Stored:
+    """Return an environment of a base and a consumer on it, with an instance and a volume that no state knows of."""
+    stored = Stored(desk, NAME)
+    things = desk.cloud
+    whole_network(things, "x", tags(desk))
+    stored.add("base", ["subnet-x", "rtb-x", "igw-x", "vpc-x"])
+    stored.add("consul", ["eni-x", "sg-x"], "base")
+    return stored
+
+
+def run(desk: Desk, *stored: Stored, dry_run: bool = False, asked: list[str] | None = None) -> ExitCode:
+    order = Order([lambda: [item.left() for item in stored]], dry_run=dry_run)
+    ports = Reaper(desk.cloud, stored[0].terraform if stored else Stored(desk, NAME).terraform)  # type: ignore[arg-type]  # all it asks of Terraform
+    return run_to_end(desk, "reap", lambda: reap_with(desk, order, ports, (asked if asked is not None else []).append))
+
+
+def test_an_environment_goes_by_its_states_and_what_no_state_has_by_its_tags() -> None:
+    """F43: instances first, consumers before producers, the rest by tag; the record last."""
+    desk = make_desk()
+    stored, asked = made(desk), list[str]()
+    assert run(desk, stored, asked=asked) is ExitCode.DONE
+    assert (desk.cloud.things, stored.order, stored.forgotten) == ({}, ["consul", "base"], True)
+    assert asked == ["Remove 1 environments and 11 things in the cloud, the data in them too?"]
+    assert f"environment {NAME} is gone, with its states and its record" in desk.notes()
+    assert any(note.startswith(f"environment {NAME} goes: its time was over at ") for note in desk.notes())
+
+
+def test_a_dry_run_tells_what_would_go_and_touches_nothing() -> None:
+    desk = make_desk()
+    stored, asked = made(desk), list[str]()
+    assert run(desk, stored, dry_run=True, asked=asked) is ExitCode.DONE
+    assert (len(desk.cloud.things), stored.order, stored.forgotten, asked) == (11, [], False, [])
+    assert any(note.startswith("instance i-x goes: its time was over at ") for note in desk.notes())
+
+
+def test_a_no_ends_it_before_anything() -> None:
+    desk = make_desk()
+    stored = made(desk)
+
+    def no(_question: str) -> None:
+        raise UsageError("not confirmed")
+
+    order = Order([lambda: [stored.left()]])
+    code = run_to_end(desk, "reap", lambda: reap_with(desk, order, Reaper(desk.cloud, stored.terraform), no))  # type: ignore[arg-type]  # as above
+    assert (code, len(desk.cloud.things), stored.forgotten) == (ExitCode.USAGE, 11, False)
+
+
+def test_where_nothing_is_past_its_time_nothing_is_asked() -> None:
+    """F43: one that is not over, one at work past its time (told), one whose record can't be read (told), and things of production."""
+    desk = make_desk()
+    later, working = Stored(desk, OTHER, life_s=60), Stored(desk, NAME, running=True)
+    whole_network(desk.cloud, "later", tags(desk, OTHER, 60))
+    whole_network(desk.cloud, "working", tags(desk))
+    desk.cloud.add("vpc-mine", "vpc", {**tags(desk), "immtf:class": "production"})
+    broken = Stored(desk, "t-22222222").left(record=None, problem="it can't be read")
+    order = Order([lambda: [later.left(), working.left()], lambda: [broken]])
+    asked: list[str] = []
+    outcome = reap_with(desk, order, Reaper(desk.cloud, later.terraform), asked.append)  # type: ignore[arg-type]  # as above
+    assert (outcome.outcome, asked, len(desk.cloud.things)) == ("nothing_to_do", [], 23)
+    assert "environment t-22222222 is left: it can't be read (/e/t-22222222)" in desk.notes()
+    assert any(f"environment {NAME} is left" in note and "its test is still at work" in note for note in desk.notes())
+    assert any(note.startswith("vpc vpc-working is left: ") for note in desk.notes())
+    assert not any("later" in note for note in desk.notes())
+
+
+def test_what_can_not_be_removed_is_told_and_its_record_stays_while_others_go() -> None:
+    """F43: exit code 24, and the next reap goes on."""
+    desk = make_desk()
+    stored, other = made(desk), Stored(desk, OTHER)
+    desk.cloud.add("eni-mine", "network-interface", {}, "subnet-x")
+    assert run(desk, stored, other) is ExitCode.PERSON_NEEDED
+    assert (stored.forgotten, other.forgotten) == (False, True)
+    (halt,) = (event for event in desk.told if isinstance(event, RunHalted))
+    assert f"environment {NAME}: subnet-x: DependencyViolation" in halt.what
+    del desk.cloud.things["eni-mine"]
+    assert run(desk, stored) is ExitCode.DONE
+    assert (stored.forgotten, desk.cloud.things) == (True, {})
+
+
+def test_things_of_it_that_are_left_keep_its_record_too() -> None:
+    """F43."""
+    desk = make_desk()
+    stored = Stored(desk, NAME)
+    desk.cloud.add("vol-x", "volume", tags(desk))
+    desk.cloud.calls.faults = [Fault(CloudFailed("no", code="UnauthorizedOperation"), "sweeper.remove.volume", times=9)]
+    assert run(desk, stored) is ExitCode.PERSON_NEEDED
+    assert not stored.forgotten
+
+
+def test_instances_that_do_not_go_keep_its_states() -> None:
+    desk = make_desk()
+    stored = made(desk)
+    desk.cloud.calls.faults = [Fault(CloudFailed("no", code="UnauthorizedOperation"), "sweeper.remove.instance", times=9)]
+    assert run(desk, stored) is ExitCode.PERSON_NEEDED
+    assert stored.order == []
+
+
+def test_a_state_of_no_bytes_tells_of_nothing_and_is_told() -> None:
+    """F43: as a Terraform leaves it that was killed in its first apply; one that can't be read is no such."""
+    desk = make_desk()
+    stored = Stored(desk, NAME, texts={"consul": "", "base": "{}"})
+    whole_network(desk.cloud, "x", tags(desk))
+    assert run(desk, stored) is ExitCode.PERSON_NEEDED
+    assert (desk.cloud.things, stored.forgotten) == ({}, False)
+    del stored.texts["base"]
+    assert run(desk, stored) is ExitCode.DONE
+    assert any(note.startswith("the state of consul is empty") for note in desk.notes())
+    assert stored.forgotten
+
+
+def test_a_state_that_holds_something_after_all_keeps_its_record() -> None:
+    desk = make_desk()
+    stored = Stored(desk, NAME)
+    stored.add("consul", [])
+    look = stored.states
+
+    def again() -> tuple[StoredState, ...]:
+        found = look()
+        stored.add("consul", ["vpc-new"])
+        return found
+
+    order = Order([lambda: [stored.left(states=again)]])
+    code = run_to_end(desk, "reap", lambda: reap_with(desk, order, Reaper(desk.cloud, stored.terraform), lambda _: None))  # type: ignore[arg-type]  # as above
+    assert (code, stored.forgotten) == (ExitCode.PERSON_NEEDED, False)
+
+
+def test_locks_that_a_killed_terraform_left_are_told() -> None:
+    desk = make_desk()
+    stored = made(desk)
+    order = Order([lambda: [stored.left(free=lambda: ("the lock s3://states/x",))]])
+    reap_with(desk, order, Reaper(desk.cloud, stored.terraform), lambda _: None)  # type: ignore[arg-type]  # as above
+    assert "removed: the lock s3://states/x" in desk.notes()
+
+
+def test_credentials_that_are_refused_end_it() -> None:
+    desk = make_desk()
+    stored = made(desk)
+    desk.cloud.calls.faults = [Fault(CredentialsRefused("expired", code="ExpiredToken"), "sweeper.remove.instance")]
+    assert run(desk, stored) is ExitCode.PERSON_NEEDED
+    assert stored.order == []
+
+
+def test_a_request_to_end_ends_it_between_two_things() -> None:
+    desk = make_desk()
+    stored = made(desk)
+    desk.signals.request()
+    assert run(desk, stored) is ExitCode.INTERRUPTED
+    assert (stored.order, stored.forgotten) == ([], False)
+
+
+def test_what_terraform_says_of_its_work_is_told() -> None:
+    desk = make_desk()
+    for kind in ("note", "apply_complete", "refresh_start"):
+        reaping._tell(desk, TerraformEvent(kind, f"a {kind}", "aws_vpc.this"))  # type: ignore[arg-type]  # as `reap` wires it
+    assert [type(event) for event in desk.told] == [Noted, TerraformTold]
