@@ -32,7 +32,7 @@ def test_a_test_takes_no_environment_that_is_not_a_test_s(tmp_path: Path, env: d
     """F44: an environment that `create` made is production; a test command would destroy it at its end."""
     tiny = make_tiny(tmp_path / "tiny")
     assert immtf_program("create", "--yes", "--environment", "main", cwd=tiny, env=env).returncode == 0
-    state = tiny / ".immtf/environments/main/terraform.tfstate"
+    state = tiny / ".immtf/environments/main/tiny/terraform.tfstate"
     before = state.read_text()
     refused = immtf_program(command, "--yes", "--environment", "main", cwd=tiny, env=env)
     assert refused.returncode == 2, refused.stderr

@@ -41,9 +41,10 @@ def value_of(item: click.Option) -> str:
     return "77" if isinstance(item.type, numbers) else "some=value"
 
 
-def needed(command: click.Command) -> list[str]:
-    """Return what the command can't do without."""
-    options = [word for item in command.params if isinstance(item, click.Option) and item.required for word in (item.opts[0], "x")]
+def needed(command: click.Command, but: click.Option) -> list[str]:
+    """Return what the command can't do without, `but` left out."""
+    required = [item for item in command.params if isinstance(item, click.Option) and item.required and item is not but]
+    options = [word for item in required for word in (item.opts[0], "x")]
     arguments = [item for item in command.params if isinstance(item, click.Argument) and item.required]
     return options + [_path(item.type) if isinstance(item.type, click.Path) else "x" for item in arguments]
 
@@ -61,7 +62,7 @@ def test_each_variable_means_what_its_option_means(words: tuple[str, ...]) -> No
         if not isinstance(item, click.Option):
             continue
         value = value_of(item)
-        others = [] if item.required else needed(command)
+        others = needed(command, item)
         by_option = parsed(words, {}, item.opts[0], *([] if item.is_flag else [value]), *others)
         by_variable = parsed(words, {str(item.envvar): value}, *others)
         assert by_option == by_variable, item.opts[0]
