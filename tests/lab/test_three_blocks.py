@@ -33,7 +33,7 @@ def pair(tmp_path: Path) -> Iterator[list[Infrastructure]]:
 
 @pytest.mark.lab(minutes=8)
 def test_two_environments_are_created_upgraded_and_destroyed_side_by_side(pair: list[Infrastructure]) -> None:
-    """One is upgraded in one go, the other is killed in the middle of it (F1) and finished by the next run; neither sees the other."""
+    """One is upgraded in one go, the other is killed in the middle of it (F5) and finished by the next run; neither sees the other."""
     with ThreadPoolExecutor(2) as pool:
         lives = [pool.submit(live, made, killed=killed) for made, killed in zip(pair, (False, True), strict=True)]
         for life in lives:
