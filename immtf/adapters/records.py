@@ -22,12 +22,14 @@ from immtf.adapters.lease.store import s3_client
 from immtf.adapters.states import is_bare
 from immtf.adapters.terraform import live_children
 from immtf.adapters.terraform.localstate import copy_of
+from immtf.adapters.terraform.unsaved import FILE as UNSAVED
 from immtf.errors import ImmtfError
 from immtf.model.environment import Backend
 from immtf.model.reaping import Left, Record, StoredState
 from immtf.plan.environments import BLOCK, ENVIRONMENT, FILE
 from immtf.plan.lease import parse_lease
 from immtf.plan.reaping import is_renewed, read_record, record_text
+from immtf.plan.sweep import GENERATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -97,7 +99,15 @@ def _in(directory: Path, states: Path | None = None) -> Left:
         return Left(name, where, None, *ways, problem=error.what)
 
 
+def _refuse_unsaved(directory: Path) -> None:
+    """Refuse to go by states of which a later one could not be saved: what only that one knows of would be left, and forgotten."""
+    for path in directory.rglob(UNSAVED):
+        act = "save it by any command on its block there, such as `immtf destroy DIR --environment NAME`"
+        raise ImmtfError("a later state could not be saved and is still here", where=str(path), next=act)
+
+
 def _states_in(directory: Path) -> tuple[StoredState, ...]:
+    _refuse_unsaved(directory)
     found = []
     for path in (directory / FILE, *sorted(directory.glob(f"*/{FILE}"))):
         try:
@@ -167,15 +177,16 @@ class Bucket:
         """Remove a record; one that is gone is no error."""
         self._delete(self._record(environment))
 
-    def environments(self, local: Callable[[str], tuple[Path, Path]]) -> tuple[Left, ...]:
-        """Return the environments that have a record here.
+    def environments(self, local: Callable[[str], tuple[Path, Path]], *, generated: bool = False) -> tuple[Left, ...]:
+        """Return the environments that have a record here; those only whose names immtf made up, where they are all `generated`.
 
+        Whoever may write to the bucket could put a record beside any environment's states, and name any directory of this machine.
         `local` gives, by an environment's name, where this machine has its lock and record, and where its blocks' work trees are.
         """
         head = self._key.partition(ENVIRONMENT)[0]
         tail = self._record("").removeprefix(head)
         names = [key.removeprefix(head).removesuffix(tail) for key in self._keys(head) if key.endswith(tail)]
-        return tuple(self._left(name, local(name)) for name in sorted(names) if name and "/" not in name)
+        return tuple(self._left(name, local(name)) for name in sorted(names) if _may_be(name, generated=generated))
 
     def _left(self, name: str, local: tuple[Path, Path]) -> Left:
         key, record, problem = self._record(name), None, ""
@@ -183,10 +194,11 @@ class Bucket:
             record = read_record(self._text(key))
         except ValueError as error:
             problem = f"the environment's record can't be read: {error}"
-        ways = (partial(self._states, name), partial(self._running, name, local), partial(self._forget, name, local))
+        ways = (partial(self._states, name, local), partial(self._running, name, local), partial(self._forget, name, local))
         return Left(name, f"s3://{self._bucket}/{key}", record, *ways, free=partial(self._free, name, local), problem=problem)
 
-    def _states(self, name: str) -> tuple[StoredState, ...]:
+    def _states(self, name: str, local: tuple[Path, Path]) -> tuple[StoredState, ...]:
+        _refuse_unsaved(local[1])
         before, _, after = self._key.replace(ENVIRONMENT, name).partition(BLOCK)
         found = []
         for key in self._keys(before):
@@ -247,6 +259,11 @@ class Bucket:
     def _delete(self, key: str) -> None:
         with translated(f"s3://{self._bucket}/{key}"):
             self._client.delete_object(Bucket=self._bucket, Key=key)
+
+
+def _may_be(name: str, *, generated: bool) -> bool:
+    """Return whether a directory in a bucket may be an environment's."""
+    return bool(GENERATED.fullmatch(name)) if generated else bool(name) and not name.startswith(".") and "/" not in name
 
 
 def _age_s(answer: Mapping[str, Any]) -> float:

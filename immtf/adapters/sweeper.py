@@ -160,7 +160,12 @@ def _tags(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _goes_along(kind: Kind, row: Mapping[str, Any]) -> bool:
-    """Return whether something can't be removed by itself, and goes with its VPC."""
+    """Return whether something can't be removed by itself, and goes with its VPC, or is the account's default one.
+
+    A configuration may adopt the account's default network (`aws_default_vpc`): it bears the test's tags then, and no test made it.
+    """
+    if kind in {"vpc", "subnet"}:
+        return bool(row.get("IsDefault") or row.get("DefaultForAz"))
     if kind == "security-group":
         return bool(row.get("GroupName") == "default")
     return kind == "route-table" and any(tie.get("Main") for tie in row.get("Associations", ()))

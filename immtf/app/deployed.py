@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from immtf.adapters.terraform.outputs import StateReader
-from immtf.errors import PersonNeeded, UsageError, VersionsUnresolved
+from immtf.errors import ImmtfError, Interrupted, PersonNeeded, ToolMissing, UsageError, VersionsUnresolved
 from immtf.model.events import CheckOverridden
 from immtf.plan.checks import way_past
 from immtf.plan.needs import deployed_of
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from immtf.app.target import Target
     from immtf.model.block import Block
     from immtf.model.environment import Deployed
+    from immtf.model.outputs import Outputs
     from immtf.plan.checks import Overrides
     from immtf.plan.judge import Refusal
     from immtf.plan.transitions import Step
@@ -31,6 +32,19 @@ def read_deployed(target: Target, known: Collection[str], interrupted: Callable[
 
     Raises `ImmtfError` where a state can't be read, `UsageError` where the place doesn't say where its states are.
     """
+    deployed, unread = look_at_deployed(target, known, interrupted)
+    if unread:
+        raise next(iter(unread.values()))
+    return deployed
+
+
+def look_at_deployed(
+    target: Target, known: Collection[str], interrupted: Callable[[], bool]
+) -> tuple[dict[str, Deployed], dict[str, ImmtfError]]:
+    """Return the blocks that are deployed by name, and of each whose state can't be read why: whether that one is deployed isn't known.
+
+    Raises `Interrupted` where it was asked to end meanwhile, `ToolMissing` without Terraform, else as `read_deployed`.
+    """
     states = target.states
     if states is None:
         raise UsageError(
@@ -41,9 +55,20 @@ def read_deployed(target: Target, known: Collection[str], interrupted: Callable[
     reader = StateReader(binary=target.terraform, environment=target.process, scratch=scratch, interrupted=interrupted)
     there = states.there()
     names = sorted(known if there is None else there)
+
+    def read(name: str) -> Outputs | ImmtfError:
+        try:
+            return reader.read(name, states.backend_of(name))
+        except (Interrupted, ToolMissing, UsageError):
+            raise
+        except ImmtfError as error:
+            return error
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = list(pool.map(lambda name: reader.read(name, states.backend_of(name)), names))
-    return {outputs.block: deployed_of(outputs) for outputs in found if outputs.is_deployed}
+        found = dict(zip(names, pool.map(read, names), strict=True))
+    unread = {name: item for name, item in found.items() if isinstance(item, ImmtfError)}
+    outputs = [item for item in found.values() if not isinstance(item, ImmtfError)]
+    return {item.block: deployed_of(item) for item in outputs if item.is_deployed}, unread
 
 
 def upgrade_steps(

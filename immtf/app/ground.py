@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from immtf.adapters import records
 from immtf.adapters.aws import Aws
+from immtf.adapters.terraform.hcl import adopts
 from immtf.app.blocks import Job, run_many
 from immtf.errors import BlocksFailed, GateFailed, ImmtfError, Interrupted, UsageError
 from immtf.model.events import Noted
@@ -64,7 +65,8 @@ def begin(session: Session, ground: Ground) -> None:
     target = session.target
     if not target.is_test:
         raise UsageError(f"the environment {target.environment} is no test's", next="leave --environment out: a test makes its own")
-    _refuse_taken(session)
+    refuse_adopted(session, *ground.producers, session.block)
+    shared = _refuse_taken(session, ground)
     directory = _record_directory(target)
     if directory is None:
         return
@@ -75,25 +77,44 @@ def begin(session: Session, ground: Ground) -> None:
         )
     blocks = tuple(str(block.directory) for block in (*ground.producers, session.block))
     record = new_record(target.environment, blocks, at=sweeper.now(), life=ground.life_s, definition=ground.definition)
+    if shared:  # what others have there has no end, and `reap` takes a whole environment
+        record = replace(record, created="", expires="")
     records.write(directory / records.RECORD, record)
     if (bucket := _bucket(session)) is not None:
         bucket.write(record)
     session.target = replace(target, tags=tags_of(record))
 
 
-def _refuse_taken(session: Session) -> None:
-    """Refuse an environment that has states: a generated one of any block, another one of this block, which the test would destroy."""
+def refuse_adopted(session: Session, *blocks: Block) -> None:
+    """Refuse blocks that take things into their state that exist: a test destroys all that its state has, whoever made it."""
+    for block in blocks if session.target.cloud != "lab" else ():
+        if adopts(block.terraform):
+            raise UsageError(
+                f"block {block.name} {block.version} takes things that exist into its state (`import`), and a test would destroy them",
+                where=str(block.terraform),
+                next="take its import blocks out where they have done their work, or test it in a lab (--lab)",
+            )
+
+
+def _refuse_taken(session: Session, ground: Ground) -> bool:
+    """Return whether others have something in the environment.
+
+    Refuse it where it has states that the test would destroy: a generated one of any block, another one of this block or of one that it
+    needs.
+    """
     target = session.target
     there = target.states.there() if target.states else ()
     if there is None:
         there = (session.block.name,) if session.glance().terraform.state().resources else ()
         session.world = None
-    taken = [name for name in there if target.generated or name == session.block.name]
+    mine = {session.block.name, *(block.name for block in ground.producers)}
+    taken = [name for name in there if target.generated or name in mine]
     if taken:
         raise UsageError(
             f"in the environment {target.environment} there is something already: {', '.join(taken)}",
             next=f"a test destroys what it is of: destroy it first (`immtf destroy {target.flags}`), or leave the environment's name out",
         )
+    return bool(there)
 
 
 def make(session: Session, ground: Ground) -> None:
@@ -133,7 +154,7 @@ def keep(session: Session, ground: Ground) -> None:
         records.write(directory / records.RECORD, record)
         if (bucket := _bucket(session)) is not None:
             bucket.write(record)
-    until = f" until {record.expires}, then `immtf reap` removes it" if record else ""
+    until = f" until {record.expires}, then `immtf reap` removes it" if record and record.expires else ""
     session.tell(Noted("warning", f"kept: the test environment {target.environment} is left as it is{until}"))
     more = f" {session.elsewhere}" if session.elsewhere else ""
     session.tell(Noted("info", f"look at it: immtf status {target.flags}{more}"))

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 JUDGED = frozenset({"plan", "create", "upgrade", "rollback", "test-create", "test-upgrade"})
 SUPPLIED = JUDGED | {"destroy", "doctor", "repair"}  # these have Terraform plan, which needs every variable
 _AT_ONCE = 8
+_LONGEST = 1_000_000  # bytes of a block's file
 _VARIABLE = "TF_VAR_"
 
 
@@ -212,7 +213,15 @@ def _way(session: Session, block: Block, name: str) -> str:
     """Return a required block's directory, if it is beside this one, and the options that lead to this environment."""
     _, dashes, options = session.target.flags.partition(" --")
     written = re.compile(rf"^block:[ \t]*[\"']?{re.escape(name)}[\"']?[ \t]*(#.*)?$", re.MULTILINE)
-    beside = sorted(block.directory.parent.glob("*/immtf.yaml"))
-    found = next((file.parent for file in beside if written.search(file.read_text(errors="replace"))), None)
+    beside = sorted(file for file in block.directory.parent.glob("*/immtf.yaml") if file.is_file())
+    found = next((file.parent for file in beside if written.search(_text(file))), None)
     directory = os.path.relpath(found) if found else f"DIRECTORY_OF_{name}"
     return f"{directory}{dashes}{options}"
+
+
+def _text(file: Path) -> str:
+    """Return a file of another block, for a hint alone: what can't be read, or is too long to be one, holds nothing."""
+    try:
+        return file.read_text(errors="replace") if file.stat().st_size <= _LONGEST else ""
+    except OSError:
+        return ""

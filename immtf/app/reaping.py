@@ -78,16 +78,17 @@ def reap_with(session: ImageSession, order: Order, ports: Reaper, confirm: Calla
     lefts = [left for place in order.places for left in place()]
     at_work = {left.environment for left in lefts if left.running()}
     over = [left for left in lefts if _is_over(session, left, now, at_work)]
-    reaping = Reaping(ports.sweeper, session.patience, now, at_work)
+    stays = at_work | {left.environment for left in lefts if left not in over}  # whatever the tags say: a record is the later word
+    reaping = Reaping(ports.sweeper, session.patience, now, stays)
     found = reaping.found()
-    goes = _tell_found(session, found, now, at_work)
+    goes = _tell_found(session, found, now, stays)
     if not over and not goes:
         session.tell(Noted("info", "no test environment is past its time"))
         return Outcome("nothing_to_do")
     if order.dry_run:
         return Outcome()
     confirm(f"Remove {len(over)} environments and {goes} things in the cloud, the data in them too?")
-    problems = [problem for left in over if (problem := _destroyed(session, left, ports, reaping))]
+    problems = [problem for left in over if (problem := _destroyed(session, left, ports, reaping, stays))]
     problems += reaping.everything()
     problems += [problem for left in over if not _left_of(left, reaping, problems) and (problem := _forgotten(session, left))]
     if problems:
@@ -100,7 +101,7 @@ def _is_over(session: ImageSession, left: Left, now: float, at_work: set[str]) -
     if left.record is None:
         session.tell(Noted("warning", f"environment {left.environment} is left: {left.problem} ({left.where})"))
         return False
-    fate = fate_of_record(left.record, now, running=left.environment in at_work)
+    fate = fate_of_record(left.record, now, running=left.environment in at_work, environment=left.environment)
     if fate.goes:
         blocks = ", ".join(left.record.blocks) or "no block that is told"
         session.tell(Noted("info", f"environment {left.environment} goes: {fate.why} ({left.where}; {blocks})"))
@@ -122,10 +123,13 @@ def _tell_found(session: ImageSession, found: Sequence[Found], now: float, at_wo
     return goes
 
 
-def _destroyed(session: ImageSession, left: Left, ports: Reaper, reaping: Reaping) -> str:
-    """Destroy what an environment's states have; return what is in the way, or ""."""
+def _destroyed(session: ImageSession, left: Left, ports: Reaper, reaping: Reaping, stays: set[str]) -> str:
+    """Destroy what an environment's states have; return what is in the way, or "". One in which work began meanwhile `stays`."""
     try:
         check_cancel(session.patience, "reap")
+        if left.running():
+            stays.add(left.environment)
+            return f"environment {left.environment}: somebody is at work in it by now"
         if problem := reaping.instances(left.environment):
             return f"environment {left.environment}: {problem}"
         for freed in left.free():

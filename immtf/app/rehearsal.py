@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from immtf.adapters.services import store
 from immtf.app import upgrade as upgrading
 from immtf.app.closing import Outcome
-from immtf.app.ground import Ground, begin, end, keep, make
+from immtf.app.ground import Ground, begin, end, keep, make, refuse_adopted
 from immtf.app.images import previous_image, told_choice
 from immtf.app.restoring import begin_restore, finish_restore
 from immtf.errors import (
@@ -105,6 +105,7 @@ def test_upgrade(session: Session, before: Before, image: str | None, ground: Gr
             if probe:
                 probe.halt()
 
+    refuse_adopted(session, old)
     begin(session, ground)
     return _destroyed_after(session, ground, body, anew=before.container is not None)
 

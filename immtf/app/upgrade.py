@@ -40,7 +40,7 @@ def make_for(
     chosen = _nodes(world, only)
     plan = prepare(world, session.patience, choice, versions(session.block, session.ec2), only=chosen)
     shown = f"{choice.version} ({choice.image_id})" if choice and choice.version else choice.image_id if choice else ""
-    session.tell(PlanMade(tuple(work.row for work in plan.works), tuple(map(str, plan.shared)), shown))
+    session.tell(PlanMade(tuple(work.row for work in plan.works), tuple(map(str, (*plan.moves, *plan.shared))), shown))
     return world, plan
 
 

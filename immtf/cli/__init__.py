@@ -28,7 +28,7 @@ from immtf.errors import ExitCode, ImmtfError
 
 EPILOG = (
     "Exit codes: 0 done or nothing to do, 1 error, 2 usage, 10 changes are pending, 20 a gate failed, 21 paused by SIGTERM, "
-    "22 another run holds the lease, 23 the lease was lost, 24 a person is needed, 30 versions can't be resolved, "
+    "22 another run holds the lease, 23 the lease was lost, 24 a person is needed, 30 versions don't fit, "
     "130 interrupted."
 )
 

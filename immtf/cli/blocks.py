@@ -15,7 +15,10 @@ from immtf.cli.testing import TESTING
 @click.command()
 @shared(IMAGE, ONLY, *MANY, *ALLOW)
 def plan(**arguments: Any) -> int:
-    """Show what `upgrade` would do: node by node, in which order, and why. Exit code 10 when there is something to do."""
+    """Show what `upgrade` would do: node by node, in which order, and why. Exit code 10 when there is something to do.
+
+    BLOCK is the directory of a block, without it the current one; or an infrastructure: a directory of blocks, or a lock.
+    """
     from immtf.app import upgrade as use
     from immtf.cli.many import many
     from immtf.cli.sessions import run
@@ -27,7 +30,10 @@ def plan(**arguments: Any) -> int:
 @click.command()
 @shared(IMAGE, ONLY_BLOCK, *MANY, ACCEPT, *ALLOW, LEASE_TTL, JUNIT, YES)
 def create(**arguments: Any) -> int:
-    """Make a block's environment, and wait until its clusters are whole."""
+    """Make a block's environment, and wait until its clusters are whole.
+
+    BLOCK is the directory of a block, without it the current one; or an infrastructure: a directory of blocks, or a lock.
+    """
     from immtf.app import lifecycle as use
     from immtf.cli.many import many
     from immtf.cli.sessions import confirmer, run
@@ -42,6 +48,7 @@ def upgrade(**arguments: Any) -> int:
     """Re-create the nodes of a block from the wanted image, one at a time, each keeping its volumes.
 
     A run that was stopped or killed is finished by running this again.
+    BLOCK is the directory of a block, without it the current one; or an infrastructure: a directory of blocks, or a lock.
     """
     from immtf.app import upgrade as use
     from immtf.cli.many import many
@@ -63,6 +70,7 @@ def rollback(**arguments: Any) -> int:
     """Re-create one node from the image before, keeping its volumes, through the same gates as an upgrade. No other node is touched.
 
     Refused where the images tell that the format of the data changed (tag immtf:data-format).
+    BLOCK is the directory of a block; without it, the current one.
     """
     from immtf.app import rollback as use
     from immtf.cli.sessions import confirmer, run
@@ -80,7 +88,10 @@ def rollback(**arguments: Any) -> int:
     help="The block's name, or of an infrastructure the environment's, where no terminal is there to type it at.",
 )
 def destroy(confirmed: str | None, **arguments: Any) -> int:
-    """Delete a block's environment, the data on its volumes too. Outside of tests the block's name has to be typed."""
+    """Delete a block's environment, the data on its volumes too. Outside of tests the block's name has to be typed.
+
+    BLOCK is the directory of a block, without it the current one; or an infrastructure: a directory of blocks, or a lock.
+    """
     from immtf.app import lifecycle as use
     from immtf.cli.many import many
     from immtf.cli.orphans import settled
@@ -101,7 +112,10 @@ def destroy(confirmed: str | None, **arguments: Any) -> int:
 @click.command()
 @shared(ONLY_BLOCK, *MANY)
 def status(**arguments: Any) -> int:
-    """Show every node: instance, image, volumes, mounted, role, health; and what an unfinished run left."""
+    """Show every node: instance, image, volumes, mounted, role, health; and what an unfinished run left.
+
+    BLOCK is the directory of a block, without it the current one; or an infrastructure: a directory of blocks, or a lock.
+    """
     from immtf.app import lifecycle as use
     from immtf.cli.many import many
     from immtf.cli.sessions import run
@@ -113,7 +127,10 @@ def status(**arguments: Any) -> int:
 @click.command("test-create")
 @shared(IMAGE, *TESTING, *ALLOW, JUNIT, YES)
 def test_create(**arguments: Any) -> int:
-    """Create a block in an environment of its own, with the blocks that it needs, see it whole, and destroy it all."""
+    """Create a block in an environment of its own, with the blocks that it needs, see it whole, and destroy it all.
+
+    BLOCK is the directory of a block; without it, the current one.
+    """
     from immtf.app import rehearsal as use
     from immtf.cli.sessions import confirmer, run
     from immtf.cli.testing import ground_of
@@ -134,7 +151,10 @@ def test_create(**arguments: Any) -> int:
     help="The previous version: of the image, or of the block in a directory, a git revision or a container image, which then makes it.",
 )
 def test_upgrade(source: str | None, **arguments: Any) -> int:
-    """Create the previous version in an environment of its own, upgrade it while a client writes and reads, and destroy it."""
+    """Create the previous version in an environment of its own, upgrade it while a client writes and reads, and destroy it.
+
+    BLOCK is the directory of a block; without it, the current one.
+    """
     from immtf.app import rehearsal as use
     from immtf.cli.sessions import confirmer, run
     from immtf.cli.source import source_of

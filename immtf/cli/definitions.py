@@ -52,7 +52,7 @@ def _others(file: Path) -> list[Environment]:
 
     found = []
     for other in sorted(file.parent.glob("*.yaml")):
-        if other != file:
+        if other != file and other.is_file():
             try:
                 found.append(load_environment(other))
             except ConfigInvalid:
@@ -75,4 +75,4 @@ def for_test(definition: Environment, name: str) -> Environment:
 
 def defined_names(directory: Path) -> list[str]:
     """Return the names of the environments that are defined in a directory."""
-    return sorted(path.stem for path in directory.glob("*.yaml")) if directory.is_dir() else []
+    return sorted(path.stem for path in directory.glob("*.yaml") if path.is_file()) if directory.is_dir() else []

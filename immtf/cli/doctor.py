@@ -19,8 +19,9 @@ FINDINGS = click.argument("findings", nargs=-1, metavar="[FINDING]...")
 @click.command()
 @shared(block=BLOCK)
 def doctor(block: Path | None, **arguments: Any) -> int:
-    """Say what is wrong with a block's environment, and what would mend it; without a block, which tools are missing.
+    """Say what is wrong with a block's environment, and what would mend it; without a block, which tools are here.
 
+    In a block's directory name it as `.`; how to get a tool that is missing is told with it.
     Exit code 10 when `repair` mends it all, 24 when something is for a person.
     """
     if block is None:

@@ -105,13 +105,15 @@ def _kept(block: Block, options: Options, name: str, *, test: bool, makes: bool)
     if not makes and not kept.is_dir():
         raise UsageError(f"there is no environment {name}", where=str(kept.parent), next=_those_there(options, name))
     _refuse_old_layout(kept, block)
+    _refuse_once_defined(kept, options)
+    is_test = _is_test(kept, test=test)
     directory = kept / block.name
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     states = local_states(kept, name)
     return Target(
         cloud="aws",
         environment=name,
-        is_test=_is_test(kept, test=test),
+        is_test=is_test,
         home=options.home,
         process=os.environ,
         terraform=terraform_program(),
@@ -142,6 +144,22 @@ def _refuse_old_layout(kept: Path, block: Block) -> None:
             where=str(old),
             next=f"if it is block {block.name}'s: mkdir -p {shlex.quote(str(new))} && {move}",
         )
+
+
+def _refuse_once_defined(kept: Path, options: Options) -> None:
+    """Refuse a name that a file defined before: its states are elsewhere, and everything would be made a second time.
+
+    Of an environment that is kept here there is a record from the beginning on, or a state; of one that is defined only work trees.
+    """
+    from immtf.plan.environments import FILE
+
+    if (kept / RECORD).exists() or not any(kept.glob("*/work")) or any(kept.glob(f"*/{FILE}")):
+        return
+    raise UsageError(
+        f"a file defined the environment {kept.name} the last time, and none does in {options.environments}",
+        where=str(kept),
+        next=f"name the directory that has {kept.name}.yaml: --environments DIR; or, to have immtf keep one of this name, move this away",
+    )
 
 
 def _refuse_kept_state(directory: Path, path: object, definition: Environment) -> None:

@@ -62,20 +62,23 @@ def _drawn(drawing: Drawing, form: str) -> str:
 
 
 def _standings(blocks: Mapping[str, Block], options: Options, *, health: bool) -> dict[str, Standing]:
-    """Return how the deployed blocks stand in the environment; nothing is started or made for that."""
+    """Return how the deployed blocks stand in the environment, those too whose state can't be read; nothing is started or made for that."""
     from immtf.adapters.clock import Signals
-    from immtf.app.deployed import read_deployed
+    from immtf.app.deployed import look_at_deployed
     from immtf.cli.place import place_for
-    from immtf.plan.drawing import standing_of
+    from immtf.plan.drawing import standing_of, unread
 
     if options.lab:
         _refuse_absent_lab(options)
     sample = next(iter(blocks.values()))
     place = replace(options, lab_running=options.lab, block=sample.directory)
     with Signals().caught() as signals, place_for(sample, place, test=False, makes=False) as target:
-        found = read_deployed(target, blocks, signals.is_set)
+        found, problems = look_at_deployed(target, blocks, signals.is_set)
         seen = _health({name: blocks[name] for name in found if name in blocks}, options, signals) if health else {}
-    return {name: standing_of(item, *seen.get(name, ())) for name, item in found.items()}
+    return {
+        **{name: standing_of(item, *seen.get(name, ())) for name, item in found.items()},
+        **{name: unread(error) for name, error in problems.items()},
+    }
 
 
 def _health(blocks: Mapping[str, Block], options: Options, signals: Signals) -> dict[str, tuple[Sequence[NodeRow], str]]:

@@ -14,7 +14,7 @@ import rich_click as click
 
 from immtf.cli.block_image import block_image
 from immtf.cli.imaging import on_images, pairs, run
-from immtf.cli.options import JUNIT, YES, option
+from immtf.cli.options import JUNIT, option
 from immtf.errors import LabFailed, ToolMissing, UsageError
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def listing(**arguments: Any) -> int:
     metavar="FILE",
     help="A Terraform state (`terraform state pull`) whose images stay. May be repeated.",
 )
-@on_images(YES)
+@on_images(option("--yes", is_flag=True, help="Remove what may go; without it nothing is touched."))
 def gc(versions: int, candidate_days: float, named: tuple[str, ...], states: tuple[Path, ...], **arguments: Any) -> int:
     """Show which images may go, and why each other one stays; with --yes remove them, with their snapshots."""
     from immtf.app.imaging import shelf as use

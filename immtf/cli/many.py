@@ -182,11 +182,13 @@ def _dry(command: str, options: Options, blocks: Mapping[str, Block]) -> int:
     choice = choose("create" if command == "upgrade" else command, options, blocks)
     given = variables_of(options, choice.wanted)
     own = {name: [*words] for name, words in allowed(command, options, choice.wanted).items()}
-    for name in given:
-        words = [*(f"--var={item}" for item in options.variables), *(f"--var-file={path}" for path in options.variable_files)]
-        own[name] = [*own.get(name, []), *words]
-    from immtf.cli.many_runs import show_dry
+    from immtf.cli.many_runs import secrets_among, show_dry
+    from immtf.report.record import masked
 
+    words = [*(f"--var={item}" for item in options.variables), *(f"--var-file={path}" for path in options.variable_files)]
+    shown = masked(words, secrets_among(blocks, os.environ, options) if given else ())
+    for name in given:
+        own[name] = [*own.get(name, []), *shown]
     show_dry(job_of(command, options, choice, own).planned(), options)
     return 0
 

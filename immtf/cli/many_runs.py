@@ -57,7 +57,7 @@ def run_on(command: str, options: Options, blocks: Mapping[str, Block], confirme
         first, *others = blocks.values()
         place = replace(options, only=(), block=first.directory)
         target = stack.enter_context(place_for(first, place, test=False, makes=command == "create", also=others))
-        secrets = _secrets(blocks, target, options)
+        secrets = secrets_among(blocks, target.process, options)
         listening.secrets = secrets
         stack.enter_context(told_without(secrets, lambda text: text.replace("`immtf again", f"`{options.again(command)}")))
         journal = Journal(target.runs, run_id, now, secrets=secrets)
@@ -197,14 +197,13 @@ def _required(blocks: Mapping[str, Block]) -> list[str]:
     return sorted({name for block in blocks.values() for name in block.requires} - set(blocks))
 
 
-def _secrets(blocks: Mapping[str, Block], target: Target, options: Options) -> list[str]:
+def secrets_among(blocks: Mapping[str, Block], process: Mapping[str, str], options: Options) -> list[str]:
+    """Return what nobody may be shown of a run over these blocks, the longest first."""
     from immtf.adapters.terraform.hcl import sensitive_variables
     from immtf.cli.secret_texts import secret_texts
 
     variables = options.terraform_variables()
-    found = {
-        text for block in blocks.values() for text in secret_texts(block, target.process, variables, sensitive_variables(block.terraform))
-    }
+    found = {text for block in blocks.values() for text in secret_texts(block, process, variables, sensitive_variables(block.terraform))}
     return sorted(found, key=lambda text: (-len(text), text))
 
 

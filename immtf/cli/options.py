@@ -137,7 +137,7 @@ def option(*names: str, variable: str = "", callback: Callable[..., Any] | None 
     """Return a click option with its environment variable, which is shown in the help; `variable` where it isn't the option's name."""
     long = next(name for name in names if name.startswith("--")).split("/")[0]
     named = variable or "IMMTF_" + long.removeprefix("--").replace("-", "_").upper()
-    return click.option(*names, envvar=named, show_envvar=True, callback=callback or not_empty, **settings)
+    return click.option(*names, envvar=named, show_envvar=True, callback=callback or not_empty, **{"show_default": True} | settings)
 
 
 def not_empty(_context: click.Context, _option: click.Parameter, value: Any) -> Any:

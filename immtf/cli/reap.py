@@ -163,7 +163,7 @@ def _beside_states(scene: Scene, options: Options, definition: Environment | Non
         return []
     kept = options.home / "environments"
     local = (lambda _name: (lab.directory, lab.environments)) if lab else (lambda name: (kept / name, kept / name))
-    return [partial(Bucket(template, Aws.from_environment(process), process).environments, local)]
+    return [partial(Bucket(template, Aws.from_environment(process), process).environments, local, generated=lab is None)]
 
 
 def _loaded(file: str, names: tuple[str, ...]) -> Environment | None:

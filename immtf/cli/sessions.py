@@ -167,9 +167,9 @@ def print_data(event: Event, output: str, block: str = "") -> None:
     if isinstance(event, Diagnosed):
         click.echo("\n".join(lists.finding_lines(event.findings)))
     elif output == "lines" and isinstance(event, PlanMade):
-        click.echo("\n".join(begins + line for line in lists.plan_lines(event.rows, event.shared, event.image)))
+        _print_lines(begins, lists.plan_lines(event.rows, event.shared, event.image))
     elif output == "lines" and isinstance(event, StatusTaken):
-        click.echo("\n".join(begins + line for line in lists.status_lines(event.rows, event.unfinished)))
+        _print_lines(begins, lists.status_lines(event.rows, event.unfinished))
     else:
         from rich.console import Console
 
@@ -180,3 +180,9 @@ def print_data(event: Event, output: str, block: str = "") -> None:
             console.print(tables.plan_table(event.rows, event.shared, event.image))
         elif isinstance(event, StatusTaken):
             console.print(tables.status_table(event.rows, event.unfinished))
+
+
+def _print_lines(begins: str, lines: Sequence[str]) -> None:
+    """Print lines, each with its beginning; nothing where there are none, since an empty line says of nobody whose it is."""
+    for line in lines:
+        click.echo(f"{begins}{line}")

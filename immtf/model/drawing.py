@@ -32,9 +32,12 @@ class DrawnNode:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a block stands in an environment: `version` as deployed, "" where it isn't known; `problem` is why something isn't known."""
+    """How a block stands in an environment: `version` as deployed, "" where it isn't known; `problem` is why something isn't known.
 
-    is_deployed: bool
+    `is_deployed` is None where its state can't be read: it may be there in any version, or not at all.
+    """
+
+    is_deployed: bool | None
     version: str = ""
     problem: str = ""
     nodes: tuple[DrawnNode, ...] = ()
@@ -57,7 +60,7 @@ class DrawnBlock:
     def mood(self) -> Mood:
         """How it is on the whole: the worst of what is known of it; not deployed is no illness."""
         standing = self.standing
-        if standing is None or not standing.is_deployed:
+        if standing is None or standing.is_deployed is False:
             return "plain"
         moods = {node.mood for node in standing.nodes}
         if "bad" in moods:

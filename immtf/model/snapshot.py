@@ -52,6 +52,18 @@ class SharedChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """An object that the configuration has under another address than the state (`moved`); the object itself stays what it is."""
+
+    address: str
+    previous: str
+
+    def __str__(self) -> str:
+        """Write it as plans are shown."""
+        return f"{self.address}: moved from {self.previous}"
+
+
+@dataclass(frozen=True, slots=True)
 class NodeNow:
     """One node now: the instance that the state names and its volumes as the cloud shows them; None where it shows none.
 
@@ -89,6 +101,7 @@ class Snapshot:
     services: Mapping[str, ServiceView] = field(default_factory=dict)
     shared: tuple[SharedChange, ...] = ()
     outputs: tuple[str, ...] = ()
+    moves: tuple[Move, ...] = ()
 
     def change(self, node: NodeId) -> NodeChange:
         """Return what Terraform wants of a node."""

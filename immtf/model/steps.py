@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from immtf.model.cloud import ImageChoice
     from immtf.model.names import NodeId
     from immtf.model.rows import PlanRow
-    from immtf.model.snapshot import ChangeKind, SharedChange
+    from immtf.model.snapshot import ChangeKind, Move, SharedChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +130,15 @@ class NodeWork:
 
 @dataclass(frozen=True, slots=True)
 class UpgradePlan:
-    """The whole change of a block: shared changes first, then node by node; `image` None where no image was chosen."""
+    """The whole change of a block: moves and shared changes first, then node by node; `image` None where no image was chosen."""
 
     works: tuple[NodeWork, ...]
     shared: tuple[SharedChange, ...]
     image: ImageChoice | None
     outputs: tuple[str, ...] = ()
+    moves: tuple[Move, ...] = ()
 
     @property
     def pending(self) -> bool:
         """Return whether there is anything to do."""
-        return bool(self.shared or self.outputs) or any(work.row.action != "skip" for work in self.works)
+        return bool(self.moves or self.shared or self.outputs) or any(work.row.action != "skip" for work in self.works)

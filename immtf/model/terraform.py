@@ -84,13 +84,15 @@ class PlanData:
     """A saved plan. `changes` has every row Terraform gave, also those without an action; `errored`: Terraform failed on the way.
 
     `remote_states` are the states of other root modules that were read for this plan; one that is to be read later, in the apply, is
-    among the changes.
+    among the changes. `drift` are objects that are not as the state has them: gone, changed by others or, in a plan that only
+    records, under a new address.
     """
 
     changes: tuple[Change, ...]
     outputs_changed: tuple[str, ...]
     errored: bool
     remote_states: tuple[Resource, ...] = field(default=(), repr=False)
+    drift: tuple[Change, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ AWS = "aws"
 _PROVIDER = re.compile(r'provider\["(?P<source>[^"]+)"\](?:\.(?P<alias>\w+))?')
 _BUILT_IN = "terraform.io/builtin/"
 _ARN = re.compile(r"arn:aws[\w-]*:\w+:(?P<region>[a-z]{2}-[a-z-]+-\d):")
+_ACCOUNT = re.compile(r"arn:aws[\w-]*:[\w-]+:[\w-]*:(?P<account>\d{12}):")
+_ELSEWHERE = frozenset({"TF_WORKSPACE", "TF_DATA_DIR"})  # they would lead to another state than the one that was read
 
 
 @dataclass(frozen=True, order=True)
@@ -44,13 +46,14 @@ def providers_of(state: Mapping[str, Any]) -> tuple[Provider, ...]:
 
 
 def bare_document(backend: Backend, state: Mapping[str, Any], aws: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the root module that destroys what is in a state. `aws` are the settings of the provider of that name, but for its region."""
+    """Return the root module that destroys what is in a state. `aws` are the settings of the provider of that name, but for its region.
+
+    Raises `PersonNeeded` where the state doesn't tell where its things are.
+    """
     providers = providers_of(state)
     blocks: dict[str, list[dict[str, Any]]] = {}
     for provider in providers:
-        settings: dict[str, Any] = dict(aws) if provider.name == AWS else {}
-        if provider.name == AWS and (region := region_of(state, provider)):
-            settings["region"] = region
+        settings = _aws_settings(state, provider, aws) if provider.name == AWS else {}
         blocks.setdefault(provider.name, []).append(settings | ({"alias": provider.alias} if provider.alias else {}))
     return {
         "terraform": {
@@ -61,11 +64,43 @@ def bare_document(backend: Backend, state: Mapping[str, Any], aws: Mapping[str, 
     }
 
 
+def _aws_settings(state: Mapping[str, Any], provider: Provider, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a provider block, which lead to the region and the account that the state tells of, and nowhere else.
+
+    Anywhere else all of it would look as if it were gone, and its state would be emptied. In a lab (`endpoints`) there is one account.
+    """
+    region, accounts = region_of(state, provider), accounts_of(state, provider)
+    settings = dict(given) | ({"region": region} if region else {})
+    if settings.get("endpoints"):
+        return settings
+    if not region or not accounts:
+        raise PersonNeeded(
+            f"the state doesn't tell of which {'account' if region else 'region'} its things are",
+            where=str(provider.source),
+            next="destroy it with its block: `immtf destroy BLOCK --environment NAME`",
+        )
+    return settings | {"allowed_account_ids": list(accounts)}
+
+
 def region_of(state: Mapping[str, Any], provider: Provider) -> str:
     """Return the region of what a provider's block made, where the names of its things tell one and no other; else ""."""
     values = (attributes for row in _managed(state) if _provider(row) == provider for attributes in _attributes(row))
     found = {match["region"] for item in values if (match := _ARN.match(str(item.get("arn") or "")))}
     return found.pop() if len(found) == 1 else ""
+
+
+def accounts_of(state: Mapping[str, Any], provider: Provider) -> tuple[str, ...]:
+    """Return the accounts of what a provider's block made, as the names of its things tell.
+
+    With credentials of another account all of it would look as if it were gone, and its state would be emptied.
+    """
+    values = (attributes for row in _managed(state) if _provider(row) == provider for attributes in _attributes(row))
+    return tuple(sorted({match["account"] for item in values if (match := _ACCOUNT.match(str(item.get("arn") or "")))}))
+
+
+def bare_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of Terraform in such a root: without what leads to another workspace, or to another root's work."""
+    return {name: value for name, value in environment.items() if name not in _ELSEWHERE}
 
 
 def requires_of(state: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:

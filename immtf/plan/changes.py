@@ -25,6 +25,7 @@ def parse_plan(document: Mapping[str, Any]) -> PlanData:
         outputs_changed=_changed_outputs(document.get("output_changes") or {}),
         errored=bool(document.get("errored", False)),
         remote_states=tuple(row for row in _resources(_root(document.get("prior_state") or {})) if row.type == REMOTE_STATE),
+        drift=tuple(_change(row) for row in document.get("resource_drift") or ()),
     )
 
 

@@ -66,6 +66,7 @@ RULES = (
     _hard("stray-instance", "no second instance is made for a node", "two servers would share one identity"),
     _hard("no-instance", "what is to be started is there", "there is nothing to start"),
     _hard("moved", "no node changes its address in Terraform in a run", "under two names one node would be counted as two"),
+    _hard("moves-only", "where moves are recorded nothing else happens", "the plan that was shown says nothing of it"),
     _hard("deposed", "what an interrupted replacement left is gone", "the next apply would destroy it, and it may hold the data"),
     _hard("not-a-delete", "a destroy only deletes", "it would leave something behind"),
     _hard("spare", "all other nodes are whole before one is taken away", "a second node would be away, and quorum perhaps lost"),

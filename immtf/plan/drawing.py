@@ -10,6 +10,7 @@ from immtf.plan.consumers import allows
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from immtf.errors import ImmtfError
     from immtf.model.environment import Deployed
     from immtf.model.rows import NodeRow
     from immtf.plan.graph import Graph
@@ -41,6 +42,11 @@ def standing_of(deployed: Deployed, rows: Sequence[NodeRow] = (), problem: str =
         problem="; ".join(filter(None, (deployed.problem, problem))),
         nodes=tuple(map(_node, rows)),
     )
+
+
+def unread(why: ImmtfError) -> Standing:
+    """Return how a block stands whose state can't be read."""
+    return Standing(is_deployed=None, problem=f"{why.where} {why.what}")
 
 
 def _need(name: str, constraint: str, versions: Mapping[str, str]) -> Need:

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
     from immtf.model.layout import Layout, NodePlace
     from immtf.model.names import NodeId
+    from immtf.model.snapshot import Move
     from immtf.model.terraform import Change, PlanData
 
 
+_NODES_OWN = frozenset({INSTANCE, VOLUME, ATTACHMENT})
 REFUSED = "the plan was refused, nothing of it was applied: "
 
 
@@ -228,11 +230,31 @@ def _tagged(values: Mapping[str, Any]) -> str:
     return str(tags.get("immtf:node") or "") if isinstance(tags, dict) else ""
 
 
-def refuse_moved(plan: PlanData) -> list[Refusal]:
-    """Refuse nodes whose resources change their addresses: under two names, one instance would be two nodes."""
-    rows = [row for row in plan.changes if row.previous and row.type in {INSTANCE, VOLUME, ATTACHMENT}]
-    mend = "carry the move out first, alone: `terraform apply` after reading a plan that has nothing but the move"
+def refuse_moved(plan: PlanData, layout: Layout) -> list[Refusal]:
+    """Refuse nodes that change their addresses (under two names, one instance would be two nodes), and what changes its node."""
+    rows = [row for row in (*plan.changes, *plan.drift) if row.previous and (row.type in _NODES_OWN or _changes_owner(row, layout))]
+    mend = "carry the move out first, alone: `terraform apply -refresh-only` after reading that it has nothing but the move"
     return _refuse(rows, "moved", "would move to this address", mend)
+
+
+def _changes_owner(row: Change, layout: Layout) -> bool:
+    return layout.owner(row.address) != layout.owner(row.previous)
+
+
+def judge_moves(plan: PlanData, moves: Iterable[Move], layout: Layout) -> list[Refusal]:
+    """Judge the plan that records moves: these and no others, nothing changes, and nothing is found gone on the way."""
+    shown = {(move.address, move.previous) for move in moves}
+    strange = [row for row in plan.drift if row.previous and (row.address, row.previous) not in shown]
+    gone = [row for row in plan.drift if row.destroys or row.is_forget]
+    again = "run `immtf upgrade` again: it plans anew"
+    look = "find out who removed it; once that is known, `terraform apply -refresh-only` records it, and the moves"
+    return [
+        *hard_rules(plan),
+        *refuse_moved(plan, layout),
+        *_refuse(acting(plan), "moves-only", "would change where only addresses are recorded", again),
+        *_refuse(strange, "moves-only", "would move to this address, and that was not in the plan that was shown", again),
+        *_refuse(gone, "moves-only", "is gone, and would be taken out of the state along with the moves", look),
+    ]
 
 
 def _refuse(rows: list[Change], check: str, what: str, mend: str) -> list[Refusal]:

@@ -113,22 +113,25 @@ class Fate:
     told: bool = False
 
 
-def fate_of_record(record: Record, now: float, *, running: bool) -> Fate:
-    """Decide on an environment by its record."""
+def fate_of_record(record: Record, now: float, *, running: bool, environment: str | None = None) -> Fate:
+    """Decide on an environment by its record, which stands where that of `environment` does: a copy of another's is not its own."""
     if record.kind != TEST:
         return Fate(goes=False, why="it is no test's")
     if not record.expires:
         return Fate(goes=False, why="it has no time to live")
+    if environment is not None and record.environment != environment:
+        return Fate(goes=False, why=f"its record is another environment's: {record.environment or 'it names none'}", told=True)
     return _by_time(record.expires, now, running=running)
 
 
 def fate_of(tags: Mapping[str, str], now: float, at_work: Collection[str]) -> Fate:
-    """Decide on a thing in the cloud by its tags. `at_work` are the environments whose tests may still be at work."""
+    """Decide on a thing in the cloud by its tags. `at_work` are the environments that stay: at work, or not over by their records."""
     if tags.get(CLASS) != TEST and not is_trial(tags):
         return Fate(goes=False, why="it is no test's")
     if not tags.get(EXPIRES):
         return Fate(goes=False, why=f"it has no tag {EXPIRES}", told=True)
-    return _by_time(tags[EXPIRES], now, running=tags.get(ENVIRONMENT, "") in at_work)
+    why = "its test is still at work, or its record tells otherwise"
+    return _by_time(tags[EXPIRES], now, running=tags.get(ENVIRONMENT, "") in at_work, why=why)
 
 
 def is_renewed(lease: LeaseRecord | None, unchanged_s: float) -> bool:
@@ -162,12 +165,12 @@ def spared(found: Iterable[Found], now: float, at_work: Collection[str]) -> tupl
     return tuple(f"{item} is left: {fate.why}" for item, fate in fates if not fate.goes and fate.told)
 
 
-def _by_time(expires: str, now: float, *, running: bool) -> Fate:
+def _by_time(expires: str, now: float, *, running: bool, why: str = "its test is still at work") -> Fate:
     at = moment(expires)
     if at is None:
         return Fate(goes=False, why=f"its end {expires!r} is no time", told=True)
     if at >= now:
         return Fate(goes=False, why=f"its time is not over before {expires}")
     if running:
-        return Fate(goes=False, why=f"its time was over at {expires}, and its test is still at work", told=True)
+        return Fate(goes=False, why=f"its time was over at {expires}, and {why}", told=True)
     return Fate(goes=True, why=f"its time was over at {expires}")

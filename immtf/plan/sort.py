@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from immtf.model.snapshot import ChangeKind, NodeChange, SharedChange
+from immtf.model.snapshot import ChangeKind, Move, NodeChange, SharedChange
 from immtf.plan.judge import Refusal, acting, hard_rules, node_rules, refuse_detached, refuse_moved, refuse_rehomed
 from immtf.plan.layout import ATTACHMENT
 
@@ -30,6 +30,7 @@ class Sorted:
     shared: tuple[SharedChange, ...]
     outputs: tuple[str, ...]
     refusals: tuple[Refusal, ...]
+    moves: tuple[Move, ...] = ()
 
 
 def sort_plan(plan: PlanData, layout: Layout, zones: Mapping[NodeId, Mapping[str, str]] | None = None) -> Sorted:
@@ -51,8 +52,13 @@ def sort_plan(plan: PlanData, layout: Layout, zones: Mapping[NodeId, Mapping[str
     own = [refusal for node, found in rows.items() for refusal in node_rules(found, layout.nodes[node], (zones or {}).get(node, {}))]
     loose = refuse_detached([change for change in acting(plan) if layout.owner(change.address) is None])
     strange = refuse_rehomed(acting(plan), layout)
-    refusals = (*hard_rules(plan), *refuse_moved(plan), *_refuse_removed(removed, layout), *loose, *strange, *own)
-    return Sorted(nodes=nodes, shared=tuple(shared), outputs=plan.outputs_changed, refusals=refusals)
+    refusals = (*hard_rules(plan), *refuse_moved(plan, layout), *_refuse_removed(removed, layout), *loose, *strange, *own)
+    return Sorted(nodes=nodes, shared=tuple(shared), outputs=plan.outputs_changed, refusals=refusals, moves=_moves(plan))
+
+
+def _moves(plan: PlanData) -> tuple[Move, ...]:
+    """Return what is to move in the state, also where the object is found to be gone: targets have to name it all the same."""
+    return tuple(dict.fromkeys(Move(row.address, row.previous) for row in (*plan.changes, *plan.drift) if row.previous))
 
 
 def _node_change(place: NodePlace, rows: list[Change]) -> NodeChange:

@@ -84,7 +84,7 @@ def make_plan(
         _refuse_too_few(cluster, nodes, snapshot)
         order = sorted(nodes, key=lambda item: _rank(item, snapshot))
         works += [_work(cluster, node, snapshot, versions, chosen=not only or node in only) for node in order]
-    return UpgradePlan(works=tuple(works), shared=snapshot.shared, image=image, outputs=snapshot.outputs)
+    return UpgradePlan(tuple(works), snapshot.shared, image, snapshot.outputs, snapshot.moves)
 
 
 def next_work(works: Sequence[NodeWork], leaders: Collection[NodeId]) -> NodeWork:

@@ -58,7 +58,7 @@ def standing_words(standing: Standing | None) -> tuple[str, ...]:
     """Return how a block stands, line by line; nothing where no environment was looked at."""
     if standing is None:
         return ()
-    if not standing.is_deployed:
+    if standing.is_deployed is False:
         return ("not deployed",)
     return tuple(map(plain, _deployed(standing)))
 
@@ -74,7 +74,7 @@ def _lines(block: DrawnBlock) -> Iterator[str]:
 
 
 def _deployed(standing: Standing) -> Iterator[str]:
-    yield f"deployed {standing.version or 'in an unknown version'}"
+    yield f"deployed {standing.version or 'in an unknown version'}" if standing.is_deployed else "not known whether it is deployed"
     if standing.problem:
         yield standing.problem
     if standing.nodes:

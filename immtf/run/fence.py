@@ -38,8 +38,8 @@ class FencedTerraform:
     inner: Terraform
     guard: Guard
 
-    def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True) -> SavedPlan:
-        return self.inner.plan(targets=targets, destroy=destroy, refresh=refresh)
+    def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True, records: bool = False) -> SavedPlan:
+        return self.inner.plan(targets=targets, destroy=destroy, refresh=refresh, records=records)
 
     def apply(self, saved: Any) -> None:
         self.guard()

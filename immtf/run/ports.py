@@ -65,8 +65,11 @@ class SavedPlan(Protocol):
 class Terraform(Protocol):
     """Terraform on one root module; `plan` and `apply` work on the same file: what is applied is what was judged."""
 
-    def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True) -> SavedPlan:
-        """Make a plan into a file. Raises `TerraformFailed`; never reads a failure as a change."""
+    def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True, records: bool = False) -> SavedPlan:
+        """Make a plan into a file. Raises `TerraformFailed`; never reads a failure as a change.
+
+        With `records` it changes the state only, never the world; what it would record is the plan's drift, and no change.
+        """
 
     def apply(self, saved: Any) -> None:
         """Apply that very plan file. Raises `StalePlan` where the state moved meanwhile, else `TerraformFailed`."""

@@ -20,6 +20,7 @@ from immtf.run.apply import apply_stage
 from immtf.run.contracts import refuse_contracts
 from immtf.run.custody import mark_before
 from immtf.run.images import refuse_images
+from immtf.run.moving import record_moves
 from immtf.run.tested import refuse_untestable
 
 if TYPE_CHECKING:
@@ -119,6 +120,9 @@ class Upgrade:
     def perform(self, plan: UpgradePlan) -> None:
         """Do everything that the plan says, in its order. Raises what stopped it."""
         world, patience = self.executor.world, self.executor.patience
+        if plan.moves:
+            with stage(patience, "moves", f"{len(plan.moves)} objects under a new address; nothing of them changes"):
+                record_moves(world, patience, plan.moves)
         if plan.shared:
             with stage(patience, "shared", f"{len(plan.shared)} changes outside the nodes"):
                 self._shared([change.address for change in plan.shared])

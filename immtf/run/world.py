@@ -155,7 +155,7 @@ class World:
         zones = {node: zones_of(now) for node, now in nodes.items()}
         parts = sort_plan(plan, self.layout, zones)
         services = {name: view for name in self.block.clusters if (view := self.view(name)) is not None}
-        return Snapshot(nodes, parts.nodes, services, parts.shared, parts.outputs), parts
+        return Snapshot(nodes, parts.nodes, services, parts.shared, parts.outputs, parts.moves), parts
 
     def tags_of(self, node: NodeId) -> Mapping[str, str]:
         """Return the tags of what belongs to a node, as its instance has them."""

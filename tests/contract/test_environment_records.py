@@ -12,10 +12,11 @@ from immtf.adapters import tether
 from immtf.adapters.lease.backend import S3Place
 from immtf.adapters.lease.store import s3_client
 from immtf.adapters.records import Bucket, write
+from immtf.errors import ImmtfError
 from immtf.model.environment import Backend
 from immtf.model.lease import Holder, LeaseRecord
 from immtf.plan.lease import freed, lease_text
-from immtf.plan.reaping import new_record
+from immtf.plan.reaping import new_record, record_text
 from tests.contract.lease_stores import BUCKET, KEYS, REGION, aws, moto
 
 if TYPE_CHECKING:
@@ -97,6 +98,25 @@ def test_all_of_it_goes_the_record_last_and_nothing_of_another(desk: Desk, tmp_p
     desk.bucket.remove(OTHER)
     desk.bucket.remove(OTHER)
     assert desk.keys() == []
+
+
+def test_a_record_under_a_name_that_no_test_has_is_nobody_s(desk: Desk, tmp_path: Path) -> None:
+    """F43: whoever may write to the bucket must not lead a reap to other states, nor to other directories here."""
+    for name in ("..", ".immtf", "production", NAME):
+        desk.s3.put_object(Bucket=BUCKET, Key=f"{desk.prefix}/{name}/environment.json", Body=record_text(RECORD).encode())
+    everywhere = lambda name: (tmp_path / name, tmp_path / name)  # noqa: E731 - as `reap` gives it
+    assert [left.environment for left in desk.bucket.environments(everywhere)] == ["production", NAME], "as a lab may be named"
+    assert [left.environment for left in desk.bucket.environments(everywhere, generated=True)] == [NAME]
+
+
+def test_a_later_state_on_this_machine_that_could_not_be_saved_keeps_all(desk: Desk, tmp_path: Path) -> None:
+    """F43."""
+    desk.bucket.write(RECORD)
+    work = tmp_path / NAME / "consul/work"
+    work.mkdir(parents=True)
+    (work / "errored.tfstate").write_text(STATE)
+    with pytest.raises(ImmtfError, match="could not be saved"):
+        desk.left(tmp_path)[0].states()
 
 
 def test_a_record_that_can_not_be_read_is_told(desk: Desk, tmp_path: Path) -> None:

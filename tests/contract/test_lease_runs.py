@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.terraform, needs_terraform]
 
-TTL_S = "6"
+TTL_S = "20"
 LIMIT_S = 120.0
 BLOCK = """\
 terraform {

@@ -60,6 +60,7 @@ def test_a_blank_volume_is_formatted_only_when_it_is_named(guest: GuestBench) ->
 def test_an_emptied_volume_stays_as_it_is_after_a_boot(supervised: ProcessBench) -> None:
     """F21: a mark does not outlive the boot that it was given in, and a volume that lost all it had gets none."""
     with_volume(supervised)
+    eventually((supervised.home() / "dev/xvdf/fs/beat").exists)
     supervised.runtime.stop("i-1")
     for name in ("superblock.json", "fs/beat"):
         (supervised.home() / "dev/xvdf" / name).unlink()

@@ -155,6 +155,17 @@ def test_a_network_goes_by_its_tags_in_the_order_of_the_kinds_and_another_s_does
         assert lab.vpc in left
 
 
+def test_the_account_s_default_network_is_no_test_s_whatever_tags_it_bears() -> None:
+    """F43: a configuration that adopts it (`aws_default_vpc`) puts the test's tags on it, and others use it."""
+    with serve(FakeRuntime()) as lab:
+        tags: Any = [{"Key": "immtf:class", "Value": "test"}]
+        (vpc,) = (row["VpcId"] for row in lab.ec2.describe_vpcs()["Vpcs"] if row["IsDefault"])
+        subnets = [row["SubnetId"] for row in lab.ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]]
+        lab.ec2.create_tags(Resources=[vpc, *subnets], Tags=tags)
+        sweeper = Ec2Sweeper(aws_of(lab))
+        assert (sweeper.found("vpc", {"immtf:class": "test"}), sweeper.found("subnet", {"immtf:class": "test"})) == ((), ())
+
+
 def test_the_time_is_the_api_s_own() -> None:
     """F48."""
     with serve(FakeRuntime()) as lab:

@@ -35,7 +35,7 @@ class FakePlan:
 
     @property
     def changed(self) -> bool:
-        return bool(self.data.outputs_changed) or any(not row.is_noop for row in self.data.changes)
+        return bool(self.data.outputs_changed) or any(not row.is_noop or row.previous for row in self.data.changes)
 
 
 @dataclass
@@ -56,11 +56,11 @@ class FakeTerraform:
     def planner(self) -> Planner:
         return Planner(self.sim, self.wishes)
 
-    def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True) -> FakePlan:
+    def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True, records: bool = False) -> FakePlan:
         assert refresh, "a plan that decides is made with a refresh"
         assert not (destroy and targets), "a destroy is of everything"
         assert not isinstance(targets, str), "one target is not a sequence of targets"
-        return self.sim.calls.do("terraform.plan", lambda: self._plan(targets, destroy=destroy))
+        return self.sim.calls.do("terraform.plan", lambda: self._record(targets) if records else self._plan(targets, destroy=destroy))
 
     def apply(self, saved: Any) -> None:
         self.sim.calls.do("terraform.apply", lambda: self._apply(saved))
@@ -105,8 +105,21 @@ class FakeTerraform:
             raise TerraformFailed(f"Resource instance {address} is not tainted")
         self._write(row.kind, row.node, replace(row, tainted=False))
 
+    def _record(self, targets: Sequence[str]) -> FakePlan:
+        """Make a plan that only records, as `-refresh-only`: no change is in it, the moves are drift."""
+        self._refuse_excluded(targets)
+        self.made.append(FakePlan(PlanData((), (), errored=False, drift=tuple(self.planner.moves())), self.sim.serial))
+        return self.made[-1]
+
+    def _refuse_excluded(self, targets: Sequence[str]) -> None:
+        """End as Terraform does where targets leave out a move: as measured, both its addresses are to be named."""
+        left = {address for move in self.wishes.renamed.items() for address in move} - set(targets)
+        if targets and left:
+            raise TerraformFailed(f"Moved resource instances excluded by targeting: {sorted(left)}")
+
     def _plan(self, targets: Sequence[str], *, destroy: bool = False) -> FakePlan:
         self.sim.clock.sleep(self.sim.times.plan)
+        self._refuse_excluded(targets)
         rows = self.planner.all_gone() if destroy else self.planner.rows(targets)
         acting = any(not row.is_noop for row in rows)
         outputs = ("instance_ids",) if not targets and (acting or self.outputs != self._ids()) else ()
@@ -136,6 +149,8 @@ class FakeTerraform:
             raise StalePlan("Saved plan is stale")
         self.witness(saved)
         self.applied.append(saved)
+        for move in (*saved.data.drift, *saved.data.changes):
+            self.wishes.renamed.pop(move.address, None)
         self._carry_out([row for row in saved.data.changes if not row.is_noop])
         if saved.data.outputs_changed:
             self.outputs = self._ids()

@@ -27,7 +27,8 @@ class Wishes:
 
     `shared` are addresses outside the nodes with a change pending; True where they depend on the nodes. `tangled` modules refer to
     each other, so that a target on one brings all along. `moved` nodes are to be in another zone, `removed` ones are not wanted any more.
-    `restless` shared changes are wanted again with each full plan, as a timestamp is.
+    `restless` shared changes are wanted again with each full plan, as a timestamp is. `renamed` are addresses, each with the one that
+    the state has in its place (`moved`).
     """
 
     layout: Literal["modules", "keyed"] = "modules"
@@ -39,6 +40,7 @@ class Wishes:
     tangled: bool = False
     removed: set[str] = field(default_factory=set)
     restless: bool = False
+    renamed: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,20 @@ class Planner:
         """Return every row of a plan with these targets; none is all."""
         wanted = self._targeted(targets)
         rows = [row for key in self.sim.keys for row in self._node(key) if wanted is None or row.address in wanted]
-        shared = [self._shared(address) for address in self.wishes.shared]
+        shared = [self._shared(address) for address in self.wishes.shared] + [
+            row for row in self.moves() if row.address not in self.wishes.shared
+        ]
         if wanted is None:
             return [*shared, *rows]
         return [*(row for row in shared if self._comes_along(row.address, targets)), *rows]
 
+    def moves(self) -> list[Change]:
+        """Return a row for each move that is still to be recorded."""
+        return [self._shared(address, "no-op") for address in self.wishes.renamed]
+
     def _comes_along(self, address: str, targets: Sequence[str]) -> bool:
         """Return whether a shared change is in a targeted plan: it is named, or the nodes depend on it."""
-        return address in targets or not (self.wishes.shared[address] or self.wishes.restless)
+        return address in targets or (address in self.wishes.shared and not (self.wishes.shared[address] or self.wishes.restless))
 
     def all_gone(self) -> list[Change]:
         """Return the rows of a destroy: everything that the state has."""
@@ -85,9 +93,9 @@ class Planner:
         pulled = {need for kind in named for need in NEEDS[kind]} - named
         return hit | {address for address, (kind, _) in everything.items() if kind in pulled}
 
-    def _shared(self, address: str) -> Change:
-        kind, _, name = address.partition(".")
-        return Change(address, "", kind, name, None, "managed", ("update",))
+    def _shared(self, address: str, action: str = "update") -> Change:
+        kind, _, name = address.rpartition("]")[2].removeprefix(".").partition(".")
+        return Change(address, "", kind, name, None, "managed", (action,), previous=self.wishes.renamed.get(address, ""))
 
     def _row(self, kind: str, key: str, actions: tuple[str, ...], *, reason: str = "", after: dict[str, object] | None = None) -> Change:
         address, modules = self.address(kind, key), self.wishes.layout == "modules"

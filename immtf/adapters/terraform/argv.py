@@ -36,8 +36,12 @@ def plan(
     destroy: bool,
     refresh: bool,
     lock_s: float,
+    records: bool = False,
 ) -> tuple[str, ...]:
-    """Make a plan into the file `out`: exit 0 for no change, 2 for changes, 1 for an error."""
+    """Make a plan into the file `out`: exit 0 for no change, 2 for changes, 1 for an error.
+
+    One that only `records` ends with 0 where all it has are moves (measured); applied, it records them all the same.
+    """
     return (
         "plan",
         *_QUIET,
@@ -47,6 +51,7 @@ def plan(
         f"-out={out}",
         *((f"-var-file={variables}",) if variables is not None else ()),
         *(("-destroy",) if destroy else ()),
+        *(("-refresh-only",) if records else ()),
         *(() if refresh else ("-refresh=false",)),
         *(f"-target={address}" for address in targets),
     )

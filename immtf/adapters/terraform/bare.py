@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from immtf.adapters.terraform.cli import TerraformCli
-from immtf.plan.bare import FILE, bare_document
+from immtf.plan.bare import FILE, bare_document, bare_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,7 +38,7 @@ class BareTerraform:
         terraform = TerraformCli(
             root=directory,
             binary=self.binary,
-            environment=self.environment,
+            environment=bare_environment(self.environment),
             scratch=directory / "scratch",
             listen=self.listen,
             cancel=self.cancel,

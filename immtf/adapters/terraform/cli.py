@@ -146,15 +146,15 @@ class TerraformCli:
             self._listen(TerraformEvent("note", told))
         self._refuse_newer(initialised=True)  # only now it is known for sure where the state is
 
-    def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True) -> SavedPlan:
-        """Make a plan into a file and read it back.
+    def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True, records: bool = False) -> SavedPlan:
+        """Make a plan into a file and read it back; with `records` one that changes the state only, never the world.
 
         Raises `StateLocked`, `RunFailed` or `Interrupted`; an error is never read as a change, nor a plan with errors as a plan.
         """
         self._clear_the_ground()
         out = new_file(self._scratch, "plan")
         try:
-            return self._plan_into(out, tuple(targets), destroy=destroy, refresh=refresh)
+            return self._plan_into(out, tuple(targets), destroy=destroy, refresh=refresh, records=records)
         except BaseException:
             out.unlink(missing_ok=True)
             raise
@@ -213,10 +213,10 @@ class TerraformCli:
             if variables is not None:
                 variables.unlink(missing_ok=True)
 
-    def _plan_into(self, out: Path, targets: tuple[str, ...], *, destroy: bool, refresh: bool) -> SavedPlan:
+    def _plan_into(self, out: Path, targets: tuple[str, ...], **how: bool) -> SavedPlan:
         variables = self._variables_file()
         try:
-            command = argv.plan(out, variables=variables, targets=targets, destroy=destroy, refresh=refresh, lock_s=self._limits.lock_s)
+            command = argv.plan(out, variables=variables, targets=targets, lock_s=self._limits.lock_s, **how)
             done = self._runner.run(command, limit_s=self._limits.plan_s, stream=True, interruptible=True, fine=frozenset({0, _CHANGES}))
         finally:
             if variables is not None:

@@ -23,6 +23,12 @@ _PROVIDER = re.compile(r'^\s*provider\s+"?([\w-]+)"?\s*\{', re.MULTILINE)
 _SENSITIVE = re.compile(r"(?:^|[{\s])sensitive\s*=\s*true\b")
 _REMOTE_STATE = re.compile(r'^\s*data\s+"?terraform_remote_state"?\s+"?([\w-]+)"?\s*\{', re.MULTILINE)
 _VARIABLE = re.compile(r'^\s*variable\s+"?([\w-]+)"?\s*\{', re.MULTILINE)
+_IMPORT = re.compile(r"^\s*import\s*\{", re.MULTILINE)
+
+
+def adopts(module: Path) -> bool:
+    """Return whether a root module takes things that exist into its state (`import` blocks)."""
+    return any(_IMPORT.search(text) for _path, text in _native(module)) or any("import" in document for document in _json(module))
 
 
 def declared_variables(module: Path) -> frozenset[str]:

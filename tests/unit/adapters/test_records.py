@@ -54,6 +54,17 @@ def test_a_state_of_no_bytes_is_not_taken_for_one_that_holds_nothing(tmp_path: P
     assert document_of(STATE)["resources"]
 
 
+def test_a_later_state_that_could_not_be_saved_is_not_forgotten(tmp_path: Path) -> None:
+    """F43: what only that one knows of would be left for ever."""
+    directory = make(tmp_path)
+    (directory / "base/work").mkdir()
+    (directory / "base/work/errored.tfstate").write_text(STATE)
+    (left,) = kept_environments(tmp_path)
+    with pytest.raises(ImmtfError, match="could not be saved") as caught:
+        left.states()
+    assert caught.value.where.endswith("base/work/errored.tfstate")
+
+
 def test_a_test_is_at_work_while_anybody_holds_its_lock_or_a_lease(tmp_path: Path) -> None:
     """F43."""
     directory = make(tmp_path)

@@ -194,9 +194,10 @@ def test_without_a_directory_of_its_own_there_is_no_record_and_a_failure_is_kept
     [
         ({"is_test": False}, (), "is no test's"),
         ({}, ("base",), "there is something already: base"),
-        ({"generated": False}, ("base", "consul"), "there is something already: consul"),
+        ({"generated": False}, ("consul", "other"), "there is something already: consul"),
+        ({"generated": False}, ("base", "other"), "there is something already: base"),
     ],
-    ids=["production", "generated", "named"],
+    ids=["production", "generated", "named", "needed"],
 )
 def test_an_environment_that_is_not_a_test_s_alone_is_refused_before_anything(tmp_path: Path, target: Any, there: Any, what: str) -> None:
     """F43: nothing that a test does can reach what isn't its own."""
@@ -215,6 +216,32 @@ def test_a_named_environment_with_other_blocks_may_be_tested_in_and_stays_a_test
     record = records.read(record_in(tmp_path))
     assert record
     assert (record.kind, record.expires) == ("test", "")
+
+
+def test_a_named_environment_with_other_blocks_has_no_end_while_it_is_tested_in(tmp_path: Path) -> None:
+    """F43: `reap` takes a whole environment, and what others have in this one is not the test's."""
+    states = States(lambda block: Backend("local", {"path": f"/e/{block}"}), lambda: ("other",))
+    session = session_in(tmp_path, states=states, generated=False)
+    session.scene.sim.calls.faults = [Fault(TerraformFailed("planted"), "part.create:b")]
+    assert run(session, Ground(keep=True)) is ExitCode.ERROR
+    record = records.read(record_in(tmp_path))
+    assert record
+    assert (record.kind, record.expires, record.kept, dict(session.target.tags)) == ("test", "", True, {})
+    assert f"kept: the test environment {NAME} is left as it is" in notes(session)
+
+
+@pytest.mark.parametrize("whose", ["its own", "a needed one"])
+def test_a_block_that_adopts_what_exists_is_tested_in_a_lab_only(tmp_path: Path, whose: str) -> None:
+    """F43: a test destroys all that its state has, and what it adopted may be anybody's."""
+    (tmp_path / "main.tf").write_text('import {\n  to = aws_vpc.this\n  id = "vpc-of-production"\n}\n')
+    session = session_in(tmp_path)
+    adopting = replace(session.block, terraform=tmp_path)
+    session.block = adopting if whose == "its own" else session.block
+    ground, runs = needing(session)
+    ground = replace(ground, producers=(adopting,) if whose == "a needed one" else ())
+    assert run(session, ground) is ExitCode.USAGE
+    assert "takes things that exist into its state" in session.halted.what
+    assert (runs.jobs, session.opened, record_in(tmp_path).exists()) == ([], [], False)
 
 
 def test_where_states_can_not_be_listed_the_block_s_own_is_looked_at(tmp_path: Path) -> None:

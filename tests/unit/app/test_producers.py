@@ -284,3 +284,13 @@ def test_a_glance_is_no_command_s_and_the_command_is_what_it_was(here: Environme
     session = here.session(make_consumer(here), "test-create")
     session.glance()
     assert (session.commands, session.command) == ([""], "test-create")
+
+
+def test_what_lies_beside_the_block_and_is_no_file_of_a_block_does_not_stop_it(here: Environment) -> None:
+    block = make_consumer(here)
+    (here.tmp / "blocks" / "aaa" / "immtf.yaml").mkdir(parents=True)
+    (here.tmp / "blocks" / "bbb").mkdir()
+    (here.tmp / "blocks" / "bbb" / "immtf.yaml").write_bytes(b"block: base\n" + b"#" * 1_000_000)
+    with pytest.raises(VersionsUnresolved) as refused:
+        meet(here.session(block, "create"), block, here.read)
+    assert refused.value.next == "first: `immtf create DIRECTORY_OF_base --environment x`"

@@ -239,6 +239,36 @@ def test_a_state_that_holds_something_after_all_keeps_its_record() -> None:
     assert (code, stored.forgotten) == (ExitCode.PERSON_NEEDED, False)
 
 
+def test_a_record_is_the_later_word_than_the_tags() -> None:
+    """F43: where a life was made longer, or a record can't be read, what bears the old tags stays, and is told."""
+    longer, gone = Stored(desk := make_desk(), NAME, life_s=60), Stored(desk, "t-33333333")
+    for name in (NAME, OTHER, gone.name):
+        desk.cloud.add(f"vol-{name}", "volume", tags(desk, name))
+    order = Order([lambda: [longer.left(), gone.left(), Stored(desk, OTHER).left(record=None, problem="it can't be read")]])
+    reap_with(desk, order, Reaper(desk.cloud, gone.terraform), lambda _: None)  # type: ignore[arg-type]  # as above
+    assert set(desk.cloud.things) == {f"vol-{NAME}", f"vol-{OTHER}"}
+    assert sum("or its record tells otherwise" in note for note in desk.notes()) == 2
+
+
+def test_a_record_in_another_environment_s_place_leads_to_nothing() -> None:
+    """F43."""
+    desk = make_desk()
+    stored = Stored(desk, NAME)
+    order = Order([lambda: [stored.left(environment="staging")]])
+    assert reap_with(desk, order, Reaper(desk.cloud, stored.terraform), lambda _: None).outcome == "nothing_to_do"  # type: ignore[arg-type]  # as above
+    assert any(f"environment staging is left: its record is another environment's: {NAME}" in note for note in desk.notes())
+
+
+def test_work_that_began_while_a_person_was_asked_is_left_alone() -> None:
+    """F43, F48."""
+    desk = make_desk()
+    stored = made(desk)
+    order = Order([lambda: [stored.left()]])
+    began = lambda _: setattr(stored, "running", True)  # noqa: E731 - while the question stands
+    code = run_to_end(desk, "reap", lambda: reap_with(desk, order, Reaper(desk.cloud, stored.terraform), began))  # type: ignore[arg-type]  # as above
+    assert (code, len(desk.cloud.things), stored.order, stored.forgotten) == (ExitCode.PERSON_NEEDED, 11, [], False)
+
+
 def test_locks_that_a_killed_terraform_left_are_told() -> None:
     desk = make_desk()
     stored = made(desk)

@@ -149,6 +149,15 @@ def test_a_name_that_isn_t_there_is_told_with_the_nearest(place: Place) -> None:
         place.target("../x")
 
 
+def test_a_directory_that_is_called_like_a_definition_is_none(place: Place) -> None:
+    place.define()
+    (place.definitions / "odd.yaml").mkdir()
+    assert place.target("staging").environment == "staging"
+    with pytest.raises(UsageError) as refused:
+        place.target("odd")
+    assert refused.value.next == "those there: staging"
+
+
 def test_without_any_both_directories_are_told(place: Place) -> None:
     with pytest.raises(UsageError, match="there is no environment") as caught:
         place.target("zzz")
@@ -175,6 +184,28 @@ def test_states_that_immtf_keeps_are_not_forgotten_for_a_definition(place: Place
     place.define()
     with pytest.raises(UsageError, match="keeps a state of an environment staging itself"):
         place.target("staging")
+
+
+@pytest.mark.parametrize("makes", [False, True])
+def test_a_name_that_was_defined_is_not_kept_here_where_its_file_is_not_found(place: Place, *, makes: bool) -> None:
+    """From a wrong directory of definitions, `create` would make all of production a second time, with a state of its own."""
+    place.define(LIVE, "live")
+    directory = place.target("live").directory
+    assert directory is not None
+    (directory / "work").mkdir()
+    place.options = replace(place.options, environments=place.directory / "nowhere")
+    with pytest.raises(UsageError) as refused:
+        place.target("live", makes=makes)
+    assert "a file defined the environment live the last time" in refused.value.what
+    assert "--environments DIR" in refused.value.next
+    assert not (directory.parent / "environment.json").exists()
+
+
+def test_a_kept_environment_stays_one_when_terraform_worked_in_it(place: Place) -> None:
+    directory = place.target("mine", makes=True).directory
+    assert directory is not None
+    (directory / "work").mkdir()
+    assert place.target("mine").directory == directory
 
 
 def test_definitions_that_lead_to_the_same_states_are_refused(place: Place) -> None:

@@ -98,3 +98,19 @@ def test_an_environment_that_is_not_there_is_a_usage_error(parts: Path, env: dic
     done = immtf_program("graph", "parts", "--environment", "dve", cwd=parts.parent, env=env)
     assert done.returncode == ExitCode.USAGE
     assert "there is no environment dve" in done.stderr
+
+
+@pytest.mark.terraform
+def test_a_block_whose_state_can_not_be_read_is_drawn_as_unknown(parts: Path, env: dict[str, str]) -> None:
+    """Unknown is neither deployed nor not deployed; and the others are drawn all the same."""
+    made = immtf_program("create", "parts", "--environment", "dev", "--yes", cwd=parts.parent, env=env)
+    assert made.returncode == 0, made.stderr
+    (parts.parent / ".immtf" / "environments" / "dev" / "base" / "terraform.tfstate").write_text("no state")
+    done = immtf_program("graph", "parts", "--environment", "dev", "--health", cwd=parts.parent, env=env)
+    assert done.returncode == 0, done.stderr
+    before, after = done.stdout.split("stage 2\n")
+    assert before.startswith(
+        "environment dev\nstage 1\n  base 1.0.0\n    not known whether it is deployed\n    the state of block base (local "
+    )
+    assert "can't be read: " in before
+    assert after == "  consul 1.0.0\n    requires base ~> 1.0\n    deployed 1.0.0\n"

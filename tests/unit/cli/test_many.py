@@ -10,7 +10,7 @@ import pytest
 
 from immtf.cli.many import children_environment, place_options, variable_files
 from immtf.cli.options import Options
-from tests.unit.cli.infrastructure import make_infrastructure
+from tests.unit.cli.infrastructure import make_block, make_infrastructure
 from tests.unit.cli.program import environment, immtf_program
 
 if TYPE_CHECKING:
@@ -51,6 +51,18 @@ def test_a_dry_run_shows_the_chosen_blocks_in_order_and_reads_nothing(
 ) -> None:
     assert dry(infra, bare, *arguments) == blocks.split()
     assert not (infra.parent / ".immtf").exists()
+
+
+@pytest.mark.parametrize("output", ["text", "lines", "json"])
+def test_a_dry_run_shows_no_variable_that_is_declared_sensitive(infra: Path, bare: dict[str, str], output: str) -> None:
+    """What is on a person's own command line is in no log yet; a dry run's output goes into CI's."""
+    make_block(infra, "base", {}, more='variable "password" { sensitive = true }\n')
+    arguments = ("--output", output, "--only", "base", "--var", "password=it's a secret", "--var", "word=shown")
+    done = immtf_program("create", "infra", "--dry-run", *arguments, cwd=infra.parent, env=bare)
+    assert done.returncode == 0, done.stderr
+    assert "secret" not in done.stdout + done.stderr
+    assert "--var=password=•••" in done.stdout
+    assert "--var=word=shown" in done.stdout
 
 
 def test_a_dry_run_for_people_has_each_block_s_command_to_copy(infra: Path, bare: dict[str, str]) -> None:

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from immtf.errors import ImmtfError
 from immtf.model.drawing import DrawnBlock, DrawnNode, Need, Standing
 from immtf.model.environment import Deployed
-from immtf.plan.drawing import draw, standing_of
+from immtf.plan.drawing import draw, standing_of, unread
 from immtf.plan.graph import Graph
 from tests.fakes.infrastructure import make_infrastructure, make_part
 from tests.unit.report.examples import make_node_row
@@ -45,6 +46,12 @@ def test_of_what_nobody_knows_nothing_is_said() -> None:
 def test_what_is_not_known_of_a_deployed_block_is_told() -> None:
     found = standing_of(Deployed("base", problem="publishes no output `block`"), problem="its nodes could not be looked at: locked")
     assert found == Standing(is_deployed=True, problem="publishes no output `block`; its nodes could not be looked at: locked")
+
+
+def test_a_state_that_can_not_be_read_is_neither_of_a_deployed_block_nor_of_one_that_is_not() -> None:
+    found = unread(ImmtfError("can't be read: locked", where="the state of block base"))
+    assert found == Standing(is_deployed=None, problem="the state of block base can't be read: locked")
+    assert DrawnBlock("base", "1.0.0", 0, (), found).mood == "unknown"
 
 
 @pytest.mark.parametrize(

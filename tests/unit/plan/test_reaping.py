@@ -147,6 +147,13 @@ def test_an_environment_goes_by_its_record(record: Record, running: bool, goes: 
     assert (fate.goes, fate.told) == (goes, told)
 
 
+@pytest.mark.parametrize(("where", "goes"), [(NAME, True), ("production", False), ("", False)])
+def test_a_record_that_names_another_environment_is_not_gone_by(where: str, goes: bool) -> None:
+    """F43: as of a directory that was copied."""
+    fate = fate_of_record(Record(kind="test", environment=NAME, expires=PAST), NOW, running=False, environment=where)
+    assert (fate.goes, fate.told) == (goes, not goes)
+
+
 def test_a_lease_tells_whether_its_holder_may_be_alive() -> None:
     """F43, F48: by how long it was seen unchanged."""
     lease = LeaseRecord(holder=Holder(run="r1", who="ada", command="test-create", pid=1, since="now"), token="x", ttl_s=60.0)

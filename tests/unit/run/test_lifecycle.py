@@ -30,8 +30,8 @@ class OddTerraform(FakeTerraform):
     odd: tuple[Change, ...] = ()
     keeps: str = ""
 
-    def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True) -> FakePlan:
-        saved = super().plan(targets=targets, destroy=destroy, refresh=refresh)
+    def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True, records: bool = False) -> FakePlan:
+        saved = super().plan(targets=targets, destroy=destroy, refresh=refresh, records=records)
         rows = tuple(row for row in saved.data.changes if row.type != self.keeps)
         saved = replace(saved, data=replace(saved.data, changes=(*rows, *self.odd)))
         self.made.append(saved)

@@ -25,3 +25,5 @@ def test_plan() -> None:
     assert argv.plan(Path("/p"), variables=None, targets=(), destroy=False, refresh=True, lock_s=60) == head
     full = argv.plan(Path("/p"), variables=Path("/v"), targets=(NASTY, "b.c"), destroy=True, refresh=False, lock_s=60)
     assert full == (*head, "-var-file=/v", "-destroy", "-refresh=false", f"-target={NASTY}", "-target=b.c")
+    records = argv.plan(Path("/p"), variables=None, targets=("b.c",), destroy=False, refresh=True, records=True, lock_s=60)
+    assert records == (*head, "-refresh-only", "-target=b.c")

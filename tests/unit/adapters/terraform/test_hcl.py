@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from immtf.adapters.terraform.hcl import local_sources, provider_aliases, remote_states, sensitive_variables
+import pytest
+
+from immtf.adapters.terraform.hcl import adopts, local_sources, provider_aliases, remote_states, sensitive_variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,3 +119,17 @@ def test_remote_states_in_both_syntaxes_and_of_the_module_itself_only(tmp_path: 
     (tmp_path / "inner").mkdir()
     (tmp_path / "inner/main.tf").write_text('data "terraform_remote_state" "inner" {}\n')
     assert remote_states(tmp_path) == {"base", "bare", "base-net"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("a.tf", 'import {\n  to = a.b\n  id = "x"\n}\n', True),
+        ("a.tf.json", '{"import": [{"to": "a.b", "id": "x"}]}', True),
+        ("a.tf", '# import {\nvariable "import" {}\n', False),
+        ("a.tf.json", '{"variable": {"import": {}}}', False),
+    ],
+)
+def test_what_exists_and_is_taken_into_the_state_is_seen(tmp_path: Path, name: str, text: str, found: bool) -> None:
+    (tmp_path / name).write_text(text)
+    assert adopts(tmp_path) is found
