@@ -32,7 +32,6 @@ locals {
   source_docker = "immtf-base"
   source_filters = {
     "tag:immtf:family" = "base"
-    "tag-key"          = "immtf:promoted" # built and not proven is nobody's to build upon
     "state"            = "available"
   }
 }
