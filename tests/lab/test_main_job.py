@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.lab.child import Ended
     from tests.lab.rehearsal import Rehearsal
 
-pytestmark = pytest.mark.lab(minutes=6)
+pytestmark = pytest.mark.lab(minutes=7)
 
 NODES = ["server/a", "server/b", "server/c"]
 FIGURES = {

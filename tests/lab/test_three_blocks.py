@@ -31,7 +31,7 @@ def pair(tmp_path: Path) -> Iterator[list[Infrastructure]]:
             rehearsal.close()
 
 
-@pytest.mark.lab(minutes=8)
+@pytest.mark.lab(minutes=14)
 def test_two_environments_are_created_upgraded_and_destroyed_side_by_side(pair: list[Infrastructure]) -> None:
     """One is upgraded in one go, the other is killed in the middle of it (F5) and finished by the next run; neither sees the other."""
     with ThreadPoolExecutor(2) as pool:
@@ -89,7 +89,7 @@ def second_stopped(block: str, cluster: str) -> Callable[[dict[str, Any]], bool]
     return look
 
 
-@pytest.mark.lab(minutes=4)
+@pytest.mark.lab(minutes=6)
 def test_base_goes_where_its_consumers_go_along_and_only_then(infrastructure: Rehearsal) -> None:
     """A base that consul doesn't accept is refused before anything; with a consul that accepts both, that one goes first."""
     made = Infrastructure(infrastructure, servers="a")
