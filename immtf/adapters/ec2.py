@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from immtf.adapters.aws import pages, tag_filters, tags_in, translated
-from immtf.model.cloud import Attachment, Instance, Volume, VolumeSnapshot
+from immtf.model.cloud import Attachment, Instance, Interface, Volume, VolumeSnapshot
 from immtf.plan.image import Image
 
 if TYPE_CHECKING:
@@ -59,6 +59,26 @@ class Ec2:
     def detach(self, volume_id: str, instance_id: str) -> None:
         with translated(f"ec2 {volume_id}"):
             self._client.detach_volume(VolumeId=volume_id, InstanceId=instance_id)
+
+    def attach(self, volume_id: str, instance_id: str, device: str) -> None:
+        with translated(f"ec2 {volume_id}"):
+            self._client.attach_volume(VolumeId=volume_id, InstanceId=instance_id, Device=device)
+
+    def interfaces(self, ids: Collection[str]) -> Mapping[str, Interface]:
+        found: dict[str, Interface] = {}
+        for part in _parts(ids):
+            filters = [{"Name": "network-interface-id", "Values": part}]
+            for row in self._pages("describe_network_interfaces", "NetworkInterfaces", Filters=filters):
+                found[row["NetworkInterfaceId"]] = _own_interface(row)
+        return found
+
+    def attach_interface(self, interface_id: str, instance_id: str, index: int) -> None:
+        with translated(f"ec2 {interface_id}"):
+            self._client.attach_network_interface(NetworkInterfaceId=interface_id, InstanceId=instance_id, DeviceIndex=index)
+
+    def detach_interface(self, attachment_id: str) -> None:
+        with translated(f"ec2 {attachment_id}"):
+            self._client.detach_network_interface(AttachmentId=attachment_id)
 
     def modifications(self, ids: Collection[str]) -> Mapping[str, str]:
         found: dict[str, str] = {}
@@ -142,6 +162,19 @@ def _volume(row: Mapping[str, Any]) -> Volume:
         kind=row.get("VolumeType", ""),
         created=row["CreateTime"].timestamp(),
         snapshot_id=row.get("SnapshotId") or "",
+    )
+
+
+def _own_interface(row: Mapping[str, Any]) -> Interface:
+    tie = row.get("Attachment") or {}
+    return Interface(
+        interface_id=row["NetworkInterfaceId"],
+        state=row["Status"],
+        zone=row.get("AvailabilityZone", ""),
+        address=row.get("PrivateIpAddress", ""),
+        instance_id=tie.get("InstanceId", "") if tie.get("Status") != "detached" else "",
+        attachment_id=tie.get("AttachmentId", ""),
+        tie=tie.get("Status", ""),
     )
 
 

@@ -56,6 +56,22 @@ class Volume:
 
 
 @dataclass(frozen=True, slots=True)
+class Interface:
+    """A network interface; `state` is AWS's: available, associated, attaching, in-use or detaching.
+
+    `instance_id` and `attachment_id` are "" where it is attached to nothing; `tie` is the attachment's own state, as a volume's.
+    """
+
+    interface_id: str
+    state: str
+    zone: str
+    address: str
+    instance_id: str = ""
+    attachment_id: str = ""
+    tie: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class VolumeSnapshot:
     """A snapshot of a volume: what stood on it when it was `started` (as `launched`); `state` is pending, completed or error."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,12 +13,48 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class VolumePlace:
-    """A data volume of a node: its name in the block's file, its address, its mount point, and its id ("" before it exists)."""
+    """A data volume of a node: its name in the block's file, its address, its mount point, and its id ("" before it exists).
+
+    `device` is what it is attached as, "" where Terraform has no attachment of it.
+    """
 
     name: str
     address: str
     mount: str
     volume_id: str
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotPlace:
+    """One of the instances that a node may have side by side (strategy `swap`): its slot's name, address, and id ("" before it exists)."""
+
+    name: str
+    address: str
+    instance_id: str
+    tainted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A slot that a node keeps in the middle of its swap: beside the wanted one (`both`), or alone."""
+
+    slot: str
+    image_id: str
+    both: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InterfacePlace:
+    """A node's own network interface: its address in Terraform, its id, and the private address (`ip`) that goes with it.
+
+    `index` is its place among the interfaces of the instance that has it.
+    """
+
+    address: str
+    interface_id: str
+    ip: str
+    index: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +62,7 @@ class NodePlace:
     """A node: what a step on it targets, which addresses are its own, and the ids that Terraform's state holds now.
 
     `targets` is the node's module, or its resources where the nodes are no modules. `instance_id` is "" where the state has none.
+    A node with `slots` may have several instances: `instance` and `instance_id` are those of the one that has, or had last, its volumes.
     """
 
     node: NodeId
@@ -36,6 +73,21 @@ class NodePlace:
     volumes: tuple[VolumePlace, ...]
     tainted: bool = False
     deposed: bool = False
+    slots: tuple[SlotPlace, ...] = ()
+    interface: InterfacePlace | None = None
+
+    @property
+    def instance_ids(self) -> frozenset[str]:
+        """Return the ids of all instances that the state has of this node."""
+        return frozenset({self.instance_id, *(slot.instance_id for slot in self.slots)} - {""})
+
+    def slot(self, name: str) -> SlotPlace | None:
+        """Return a slot by its name, or None where the node has none of that name."""
+        return next((slot for slot in self.slots if slot.name == name), None)
+
+    def in_slot(self, slot: SlotPlace) -> NodePlace:
+        """Return the node as it is with its volumes on this slot's instance."""
+        return replace(self, instance=slot.address, instance_id=slot.instance_id, tainted=slot.tainted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from immtf.model.cloud import GONE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from immtf.model.cloud import Instance, Volume
+    from immtf.model.cloud import Instance, Interface, Volume
     from immtf.model.guest import GuestFacts
     from immtf.model.layout import NodePlace
     from immtf.model.names import NodeId
@@ -27,16 +27,21 @@ class ChangeKind(StrEnum):
     REBUILD = "rebuild"  # the volumes are there, the instance is not
     ATTACH = "attach"  # the instance is the wanted one, an attachment is missing
     UPDATE = "update"  # changed in place
+    SWAP = "swap"  # another instance in a slot of its own; it is made before the old one goes
     REMOVE = "remove"  # the node is no longer wanted
 
 
 @dataclass(frozen=True, slots=True)
 class NodeChange:
-    """The change of one node with Terraform's reasons, e.g. `ami`; `image_id` is the image wanted ("" where not known)."""
+    """The change of one node with Terraform's reasons, e.g. `ami`; `image_id` is the image wanted ("" where not known).
+
+    `slot` is the slot that is to have the node's volumes in the end; "" where the node has no slots.
+    """
 
     kind: ChangeKind
     reasons: tuple[str, ...] = ()
     image_id: str = ""
+    slot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,8 @@ class Move:
 class NodeNow:
     """One node now: the instance that the state names and its volumes as the cloud shows them; None where it shows none.
 
-    `strays` are live instances tagged as this node's that the state doesn't name.
+    `strays` are live instances tagged as this node's that the state doesn't name. `slots` are the instances of a node that may have
+    several, by their slots' names; `instance` is the one of them that has, or had last, the volumes.
     """
 
     place: NodePlace
@@ -75,6 +81,8 @@ class NodeNow:
     volumes: Mapping[str, Volume | None] = field(default_factory=dict)
     strays: tuple[Instance, ...] = ()
     facts: GuestFacts | None = None
+    slots: Mapping[str, Instance | None] = field(default_factory=dict)
+    interface: Interface | None = None
 
     @property
     def node(self) -> NodeId:

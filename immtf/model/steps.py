@@ -73,6 +73,34 @@ class ApplyNode:
 
 
 @dataclass(frozen=True, slots=True)
+class RaiseSlot:
+    """The wanted instance runs beside the one that serves, in a slot of its own; nothing of the node has moved."""
+
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitSlot:
+    """The wanted instance is up and answers, and waits for the node's volumes. One that doesn't is removed again."""
+
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class StopOld:
+    """The node's instances in all slots but the wanted one are stopped."""
+
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class MoveToSlot:
+    """The node's volumes, and its network interface where it has one, are on the wanted slot's instance."""
+
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
 class AdoptInstance:
     """The instance that an interrupted apply made and could not write down is in Terraform's state."""
 
@@ -108,6 +136,10 @@ Step: TypeAlias = (
     | SnapshotVolumes
     | StartNode
     | DetachVolumes
+    | RaiseSlot
+    | AwaitSlot
+    | StopOld
+    | MoveToSlot
     | AdoptInstance
     | UntaintInstance
     | ApplyNode
@@ -118,7 +150,10 @@ Step: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class NodeWork:
-    """What is done to one node, and why at this place in the order; `image_id` is the image it has to run then ("" is any)."""
+    """What is done to one node, and why at this place in the order; `image_id` is the image it has to run then ("" is any).
+
+    `slot` is the slot that has to have the node's volumes then; "" where the node has no slots.
+    """
 
     node: NodeId
     action: ChangeKind
@@ -126,6 +161,7 @@ class NodeWork:
     steps: tuple[Step, ...]
     row: PlanRow
     image_id: str = ""
+    slot: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def decide_detach(now: NodeNow) -> Decision:
 
 def _decide_volume(place: VolumePlace, volume: Volume | None, instance: Instance | None) -> Decision:
     if volume is None:
-        return _lost(place)
+        return lost(place)
     if volume.state == "available" and not volume.attachments:
         return Done(f"{volume.volume_id} is available")
     if not volume.attachments:
@@ -128,7 +128,7 @@ def decide_apply(now: NodeNow) -> Decision:
     for place in now.place.volumes:
         volume = now.volumes.get(place.name)
         if volume is None and place.volume_id:
-            return _lost(place)
+            return lost(place)
         for tie in volume.attachments if volume else ():
             if now.instance is None or tie.instance_id != now.instance.instance_id:
                 what = f"{place.volume_id} is {tie.state} to {tie.instance_id}, not to this node's instance"
@@ -138,6 +138,7 @@ def decide_apply(now: NodeNow) -> Decision:
     return Act("apply this node's change")
 
 
-def _lost(place: VolumePlace) -> Halt:
+def lost(place: VolumePlace) -> Halt:
+    """Return the halt for a volume that the cloud doesn't show."""
     what = f"volume {place.name} ({place.volume_id or 'no id'}) can't be found"
     return Halt(what, "find the volume before anything else is touched", "volume-lost")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from immtf.errors import PlanRefused
 from immtf.plan.checks import named, way_past
-from immtf.plan.layout import ATTACHMENT, INSTANCE, VOLUME
+from immtf.plan.layout import ATTACHMENT, INSTANCE, INTERFACE, INTERFACE_ATTACHMENT, VOLUME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from immtf.model.terraform import Change, PlanData
 
 
-_NODES_OWN = frozenset({INSTANCE, VOLUME, ATTACHMENT})
+_NODES_OWN = frozenset({INSTANCE, VOLUME, ATTACHMENT, INTERFACE, INTERFACE_ATTACHMENT})
 REFUSED = "the plan was refused, nothing of it was applied: "
 
 
@@ -50,13 +50,13 @@ def hard_rules(plan: PlanData) -> list[Refusal]:
     if plan.errored:
         refusals.append(Refusal("plan-errored", (), "Terraform says that this plan failed", "read Terraform's own messages above"))
     rows = acting(plan)
-    refusals += _refuse(
+    refusals += refuse_rows(
         [row for row in rows if row.type == VOLUME and (row.destroys or row.is_forget)],
         "volume-deleted",
         "would be deleted, replaced or forgotten, and it holds data",
         "find what forces it (a zone, a size made smaller, a key renamed, a count shifted) and take it out of the configuration",
     )
-    refusals += _refuse(
+    refusals += refuse_rows(
         [row for row in rows if row.deposed],
         "deposed",
         "is left over from an interrupted replacement",
@@ -73,13 +73,13 @@ def judge_node(plan: PlanData, place: NodePlace, layout: Layout, zones: Mapping[
     shared = [row for row in rows if layout.owner(row.address) is None]
     return [
         *hard_rules(plan),
-        *_refuse(
+        *refuse_rows(
             others, "other-node", f"is another node's, not {place.node}'s", "give each node a module of its own, so that it can be targeted"
         ),
-        *_refuse(shared, "shared-change", "belongs to no node", "run `immtf upgrade` again: shared changes are a stage of their own"),
+        *refuse_rows(shared, "shared-change", "belongs to no node", "run `immtf upgrade` again: shared changes are a stage of their own"),
         *refuse_detached(shared),
         *refuse_rehomed(rows, layout),
-        *_refuse(
+        *refuse_rows(
             [row for row in rows if row.address == place.instance and (row.is_delete or row.is_forget)],
             "node-removed",
             "would be removed",
@@ -94,7 +94,7 @@ def judge_alive(plan: PlanData, place: NodePlace) -> list[Refusal]:
     rows = [row for row in acting(plan) if row.address == place.instance and row.destroys]
     mend = "run `immtf upgrade` again: it plans anew, and stops an instance before it lets it go"
     return [
-        *_refuse(rows, "running-instance", "runs and would be destroyed without having been stopped", mend),
+        *refuse_rows(rows, "running-instance", "runs and would be destroyed without having been stopped", mend),
         *refuse_detached([row for row in acting(plan) if row.address in place.addresses]),
     ]
 
@@ -103,7 +103,7 @@ def judge_shared(plan: PlanData, layout: Layout) -> list[Refusal]:
     """Judge the plan of the shared stage: nothing of any node may be in it."""
     mine = [row for row in acting(plan) if layout.owner(row.address) is not None]
     mend = "nodes are changed one at a time, in steps of their own"
-    refused = _refuse(mine, "node-in-shared", "is a node's, and came along with a shared change", mend)
+    refused = refuse_rows(mine, "node-in-shared", "is a node's, and came along with a shared change", mend)
     return [*hard_rules(plan), *refused, *refuse_detached(acting(plan)), *refuse_rehomed(acting(plan), layout)]
 
 
@@ -114,8 +114,8 @@ def judge_create(plan: PlanData, layout: Layout) -> list[Refusal]:
     gone = [row for row in rows if (row.destroys or row.is_forget) and row not in touched]
     return [
         *hard_rules(plan),
-        *_refuse(touched, "node-exists", "is there and would be changed", "use `immtf upgrade` for what exists"),
-        *_refuse(
+        *refuse_rows(touched, "node-exists", "is there and would be changed", "use `immtf upgrade` for what exists"),
+        *refuse_rows(
             gone, "create-destroys", "would be taken away", "is this the right environment and version? `immtf upgrade` changes what exists"
         ),
         *refuse_detached(gone),
@@ -126,7 +126,7 @@ def judge_create(plan: PlanData, layout: Layout) -> list[Refusal]:
 def judge_destroy(plan: PlanData) -> list[Refusal]:
     """Judge the plan of `destroy`: it may only delete."""
     rows = [row for row in acting(plan) if row.actions != ("delete",)]
-    return _refuse(rows, "not-a-delete", "would be changed by a destroy", "run destroy again; if it stays, destroy it by hand")
+    return refuse_rows(rows, "not-a-delete", "would be changed by a destroy", "run destroy again; if it stays, destroy it by hand")
 
 
 def refuse(refusals: Iterable[Refusal], where: str) -> None:
@@ -144,34 +144,41 @@ def refuse(refusals: Iterable[Refusal], where: str) -> None:
 
 def node_rules(rows: list[Change], place: NodePlace, zones: Mapping[str, str]) -> list[Refusal]:
     """Return what a node's step may not do to its own node; `zones` as for `judge_node`."""
-    instance = [row for row in rows if row.address == place.instance and row.type == INSTANCE]
+    instance = [row for row in rows if row.type == INSTANCE and (place.slots or row.address == place.instance)]
+    swapped = bool(place.slots) and any(row.is_delete for row in instance)
     kept = {volume.address for volume in place.volumes if volume.volume_id}
     return [
-        *_refuse(
+        *refuse_rows(
             [row for row in instance if row.creates_first],
             "create-before-destroy",
             "is created before the old one is destroyed, so two instances would want one volume",
             "take create_before_destroy from it and from what depends on it, or use strategy swap",
         ),
-        *_refuse(
+        *refuse_rows(
             [row for row in rows if row.type == VOLUME and row.is_create and (row.address in kept or place.instance_id)],
             "volume-made-anew",
             "would be made although the node is there and has its data somewhere",
             "the state lost the volume: import it under this address (where it never was: `immtf create`)",
         ),
-        *_refuse(
+        *refuse_rows(
             [row for row in instance if _zone_differs(row, zones)],
             "zone",
             "would be in another availability zone than the node's volume",
             "volumes can't leave their zone: put the node back into it",
         ),
-        *_refuse(
+        *refuse_rows(
             [row for row in instance if takes_data_along(row)],
             "data-disk",
             "has a block device of its own that is deleted with it",
             "put data on an aws_ebs_volume with an aws_volume_attachment",
         ),
-        *([] if any("create" in row.actions for row in instance) else refuse_detached(rows)),
+        *refuse_rows(
+            [row for row in rows if row.type == INTERFACE and (row.destroys or row.is_forget)],
+            "interface-deleted",
+            "would be deleted, replaced or forgotten, and the node's address goes with it",
+            "find what forces it (another subnet, another address) and take it out of the configuration",
+        ),
+        *([] if swapped or any("create" in row.actions for row in instance) else refuse_detached(rows)),
     ]
 
 
@@ -193,7 +200,7 @@ def takes_data_along(row: Change) -> bool:
 def refuse_detached(rows: list[Change]) -> list[Refusal]:
     """Refuse attachments that would go while nobody has stopped their instance."""
     mend = "make that change by hand: stop the instance first, so that nothing writes to the volume"
-    return _refuse(
+    return refuse_rows(
         [row for row in rows if row.type == ATTACHMENT and row.destroys],
         "attachment-destroyed",
         "would be detached from an instance that has not been stopped",
@@ -204,10 +211,10 @@ def refuse_detached(rows: list[Change]) -> list[Refusal]:
 def refuse_rehomed(rows: list[Change], layout: Layout) -> list[Refusal]:
     """Refuse what gives a node's volume to another node: an attachment across nodes, or a name that moves on (a count shifted)."""
     homes = {volume.volume_id: node for node, place in layout.nodes.items() for volume in place.volumes if volume.volume_id}
-    homes |= {place.instance_id: node for node, place in layout.nodes.items() if place.instance_id}
+    homes |= {identity: node for node, place in layout.nodes.items() for identity in place.instance_ids}
     strangers = [row for row in rows if row.type == ATTACHMENT and _crosses(row, homes, layout)]
     renamed = [row for row in rows if row.type in {INSTANCE, VOLUME} and _is_renamed(_tagged(row.before), _tagged(row.after))]
-    return _refuse(
+    return refuse_rows(
         [*strangers, *renamed],
         "rehomed",
         "would give a volume and its data to another node",
@@ -234,7 +241,7 @@ def refuse_moved(plan: PlanData, layout: Layout) -> list[Refusal]:
     """Refuse nodes that change their addresses (under two names, one instance would be two nodes), and what changes its node."""
     rows = [row for row in (*plan.changes, *plan.drift) if row.previous and (row.type in _NODES_OWN or _changes_owner(row, layout))]
     mend = "carry the move out first, alone: `terraform apply -refresh-only` after reading that it has nothing but the move"
-    return _refuse(rows, "moved", "would move to this address", mend)
+    return refuse_rows(rows, "moved", "would move to this address", mend)
 
 
 def _changes_owner(row: Change, layout: Layout) -> bool:
@@ -251,11 +258,12 @@ def judge_moves(plan: PlanData, moves: Iterable[Move], layout: Layout) -> list[R
     return [
         *hard_rules(plan),
         *refuse_moved(plan, layout),
-        *_refuse(acting(plan), "moves-only", "would change where only addresses are recorded", again),
-        *_refuse(strange, "moves-only", "would move to this address, and that was not in the plan that was shown", again),
-        *_refuse(gone, "moves-only", "is gone, and would be taken out of the state along with the moves", look),
+        *refuse_rows(acting(plan), "moves-only", "would change where only addresses are recorded", again),
+        *refuse_rows(strange, "moves-only", "would move to this address, and that was not in the plan that was shown", again),
+        *refuse_rows(gone, "moves-only", "is gone, and would be taken out of the state along with the moves", look),
     ]
 
 
-def _refuse(rows: list[Change], check: str, what: str, mend: str) -> list[Refusal]:
+def refuse_rows(rows: list[Change], check: str, what: str, mend: str) -> list[Refusal]:
+    """Return the refusal of these rows, or nothing where there is none."""
     return [Refusal(check, tuple(dict.fromkeys(row.address for row in rows)), what, mend)] if rows else []

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from immtf.model.snapshot import ChangeKind, Move, NodeChange, SharedChange
 from immtf.plan.judge import Refusal, acting, hard_rules, node_rules, refuse_detached, refuse_moved, refuse_rehomed
 from immtf.plan.layout import ATTACHMENT
+from immtf.plan.slots import slot_change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,21 +48,24 @@ def sort_plan(plan: PlanData, layout: Layout, zones: Mapping[NodeId, Mapping[str
             shared.append(SharedChange(change.address, "/".join(change.actions)))
         else:
             rows[owner].append(change)
-    nodes = {node: _node_change(layout.nodes[node], found) for node, found in rows.items()}
+    every = {change.address: change for change in plan.changes if not change.deposed}
+    nodes = {node: _node_change(layout.nodes[node], found, every) for node, found in rows.items()}
     removed = [node for node, change in nodes.items() if change.kind is ChangeKind.REMOVE]
     own = [refusal for node, found in rows.items() for refusal in node_rules(found, layout.nodes[node], (zones or {}).get(node, {}))]
     loose = refuse_detached([change for change in acting(plan) if layout.owner(change.address) is None])
     strange = refuse_rehomed(acting(plan), layout)
     refusals = (*hard_rules(plan), *refuse_moved(plan, layout), *_refuse_removed(removed, layout), *loose, *strange, *own)
-    return Sorted(nodes=nodes, shared=tuple(shared), outputs=plan.outputs_changed, refusals=refusals, moves=_moves(plan))
+    return Sorted(nodes=nodes, shared=tuple(shared), outputs=plan.outputs_changed, refusals=refusals, moves=moves_of(plan))
 
 
-def _moves(plan: PlanData) -> tuple[Move, ...]:
+def moves_of(plan: PlanData) -> tuple[Move, ...]:
     """Return what is to move in the state, also where the object is found to be gone: targets have to name it all the same."""
     return tuple(dict.fromkeys(Move(row.address, row.previous) for row in (*plan.changes, *plan.drift) if row.previous))
 
 
-def _node_change(place: NodePlace, rows: list[Change]) -> NodeChange:
+def _node_change(place: NodePlace, rows: list[Change], every: Mapping[str, Change]) -> NodeChange:
+    if place.slots:
+        return slot_change(place, rows, every)
     instance = next((row for row in rows if row.address == place.instance and not row.deposed), None)
     reasons = tuple(instance.replace_paths or ((instance.reason,) if instance.reason else ())) if instance else ()
     image = str(instance.after.get("ami") or "") if instance else ""

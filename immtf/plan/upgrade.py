@@ -15,17 +15,21 @@ from immtf.model.snapshot import ChangeKind, NodeNow, Snapshot
 from immtf.model.steps import (
     AdoptInstance,
     ApplyNode,
+    AwaitSlot,
     DetachVolumes,
     HandOver,
     MarkVolumes,
+    MoveToSlot,
     NodeWork,
     ProveVolumes,
+    RaiseSlot,
     SettleNode,
     SnapshotVolumes,
     SpareNode,
     StartNode,
     Step,
     StopNode,
+    StopOld,
     UntaintInstance,
     UpgradePlan,
 )
@@ -47,6 +51,7 @@ ACTIONS = {
     ChangeKind.REBUILD: "rebuild",
     ChangeKind.ATTACH: "attach",
     ChangeKind.UPDATE: "update",
+    ChangeKind.SWAP: "swap",
 }
 
 
@@ -54,6 +59,7 @@ _BEFORE: tuple[type[Step], ...] = (SpareNode, MarkVolumes, HandOver)
 _PROVE: tuple[type[Step], ...] = (ProveVolumes, SettleNode)
 STEPS: Mapping[str, tuple[type[Step], ...]] = {
     "replace": (*_BEFORE, StopNode, SnapshotVolumes, DetachVolumes, ApplyNode, *_PROVE),
+    "swap": (RaiseSlot, AwaitSlot, *_BEFORE, StopOld, SnapshotVolumes, MoveToSlot, *_PROVE, ApplyNode),
     "rebuild": (*_BEFORE, StopNode, SnapshotVolumes, DetachVolumes, ApplyNode, *_PROVE),
     "attach": (*_BEFORE, ApplyNode, StartNode, *_PROVE),
     "update": (*_BEFORE, ApplyNode, StartNode, *_PROVE),
@@ -217,7 +223,7 @@ def _work(cluster: Cluster, node: NodeId, snapshot: Snapshot, versions: Mapping[
         quorum_left=_quorum_left(cluster, snapshot, action),
     )
     steps = steps_of(node, action, snapshots=cluster.takes_snapshots) if chosen else ()
-    return NodeWork(node=node, action=change.kind, why=row.why, steps=steps, row=row, image_id=change.image_id)
+    return NodeWork(node=node, action=change.kind, why=row.why, steps=steps, row=row, image_id=change.image_id, slot=change.slot)
 
 
 def _why(node: NodeId, snapshot: Snapshot) -> str:

@@ -6,6 +6,7 @@ A node that serves has its plan judged once before it is taken away, so that a r
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from immtf.errors import NoRoom, PersonNeeded, StalePlan
@@ -13,13 +14,16 @@ from immtf.model.events import PlanJudged, StepFinished, StepStarted
 from immtf.plan.checks import named
 from immtf.plan.decide import Halt, Wait, decide_apply
 from immtf.plan.judge import Refusal, acting, judge_alive, judge_node
+from immtf.plan.judge_slots import judge_retired
 from immtf.run.capacity import PAUSES_S, Room
 from immtf.run.gates import check_cancel, confirm_spare
+from immtf.run.ports import NOTHING_HELD
 from immtf.run.world import zones_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from immtf.model.layout import Held, NodePlace
     from immtf.model.names import NodeId
     from immtf.model.snapshot import NodeNow
     from immtf.model.terraform import PlanData
@@ -29,13 +33,33 @@ if TYPE_CHECKING:
 ATTEMPTS = 3
 
 
-def rehearse_node(world: World, node: NodeId, patience: Patience) -> None:
-    """Judge the plan of a running node's change; raise what would stop its step later. Nothing is applied."""
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a plan is limited to: these targets (none is everything), with these slots `held` by nodes' keys."""
+
+    targets: Sequence[str] = ()
+    held: Mapping[str, Held] = field(default_factory=lambda: NOTHING_HELD)
+
+
+EVERYTHING = Scope()
+
+
+def rehearse_node(world: World, node: NodeId, patience: Patience, *, slot: str = "") -> None:
+    """Judge the plan of a running node's change; raise what would stop its step later. Nothing is applied.
+
+    A node that is swapped has its volumes in the wanted `slot` by the time the plan is applied.
+    """
     now = world.node(node, strays=True)
     if now.running:
-        _refuse_halt(now)
+        refuse_halt(now)
         saved = world.terraform.plan(targets=now.place.targets)
-        patience.refuse(judge_node(saved.data, now.place, world.layout, zones_of(now)), str(node))
+        patience.refuse(judge_node(saved.data, _in_the_end(now.place, slot), world.layout, zones_of(now)), str(node))
+
+
+def _in_the_end(place: NodePlace, slot: str) -> NodePlace:
+    """Return the node as it will be when its change is applied: with its volumes in the slot that is wanted."""
+    wanted = place.slot(slot)
+    return place.in_slot(wanted) if wanted else place
 
 
 def apply_node(world: World, node: NodeId, patience: Patience, pauses_s: tuple[float, ...] = PAUSES_S) -> tuple[str, bool]:
@@ -51,7 +75,7 @@ def apply_node(world: World, node: NodeId, patience: Patience, pauses_s: tuple[f
 
 def _apply_once(world: World, node: NodeId, patience: Patience, room: Room) -> int:
     now = world.node(node, strays=True)
-    _refuse_halt(now)
+    refuse_halt(now)
 
     def judge(plan: PlanData) -> list[Refusal]:
         room.learn(now, plan)
@@ -62,7 +86,7 @@ def _apply_once(world: World, node: NodeId, patience: Patience, room: Room) -> i
         patience,
         judge=judge,
         ready=lambda plan: _spare_again(world, now, plan, patience),
-        targets=now.place.targets,
+        scope=Scope(now.place.targets),
         where=str(node),
         step="ApplyNode",
     )
@@ -75,11 +99,16 @@ def _spare_again(world: World, now: NodeNow, plan: PlanData, patience: Patience)
 
 
 def _judge(world: World, now: NodeNow, plan: PlanData) -> list[Refusal]:
-    place = world.layout.nodes[now.node]
-    return [*judge_node(plan, place, world.layout, zones_of(now)), *(judge_alive(plan, place) if now.running else [])]
+    place = now.place
+    return [
+        *judge_node(plan, place, world.layout, zones_of(now)),
+        *(judge_alive(plan, place) if now.running else []),
+        *(judge_retired(plan, now) if place.slots else []),
+    ]
 
 
-def _refuse_halt(now: NodeNow) -> None:
+def refuse_halt(now: NodeNow) -> None:
+    """Raise what forbids to apply anything of a node as it is now: a stray instance, a volume that is elsewhere or gone."""
     decision = decide_apply(now)
     if isinstance(decision, Wait):
         raise NoRoom(decision.reason, code="VolumeInUse", where=str(now.node), next="wait until it is free, then run `immtf upgrade` again")
@@ -99,7 +128,7 @@ def apply_stage(
     """Apply what is no single node's, as `apply_judged`, and tell when it is done."""
     check_cancel(patience, where)
     start = patience.clock.monotonic()
-    applied = apply_judged(world, patience, judge=judge, where=where, step=step, targets=targets)
+    applied = apply_judged(world, patience, judge=judge, where=where, step=step, scope=Scope(targets))
     if applied:
         patience.emit(StepFinished(where, step, round(patience.clock.monotonic() - start, 3), f"applied: {applied} changes"))
     return applied
@@ -112,7 +141,7 @@ def apply_judged(
     judge: Callable[[PlanData], Sequence[Refusal]],
     where: str,
     step: str,
-    targets: Sequence[str] = (),
+    scope: Scope = EVERYTHING,
     ready: Callable[[PlanData], None] = lambda _plan: None,
 ) -> int:
     """Plan, judge and apply; return how many rows were changed. Raises `PlanRefused` before anything is applied.
@@ -121,7 +150,7 @@ def apply_judged(
     """
     attempt = 1
     while True:
-        saved = world.terraform.plan(targets=targets)
+        saved = world.terraform.plan(targets=scope.targets, held=scope.held)
         if not saved.changed:
             return 0
         patience.refuse(judge(saved.data), where)

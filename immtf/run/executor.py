@@ -12,15 +12,19 @@ from immtf.model.events import NodeFinished, NodeSkipped, NodeStarted, StepFinis
 from immtf.model.steps import (
     AdoptInstance,
     ApplyNode,
+    AwaitSlot,
     DetachVolumes,
     HandOver,
     MarkVolumes,
+    MoveToSlot,
     ProveVolumes,
+    RaiseSlot,
     SettleNode,
     SnapshotVolumes,
     SpareNode,
     StartNode,
     StopNode,
+    StopOld,
     UntaintInstance,
 )
 from immtf.run.apply import apply_node, rehearse_node
@@ -30,6 +34,7 @@ from immtf.run.handover import hand_over
 from immtf.run.moves import Limits, Moves
 from immtf.run.others import Others
 from immtf.run.snapshots import prune_snapshots, snapshot_volumes, warn_of_modified
+from immtf.run.swap import Swap
 from immtf.run.takeup import adopt_instance, untaint_instance
 
 if TYPE_CHECKING:
@@ -43,7 +48,7 @@ if TYPE_CHECKING:
     from immtf.run.ledger import Ledger
     from immtf.run.world import World
 
-MAKES_INSTANCE = frozenset({"replace", "rebuild", "create", "adopt", "untaint"})
+MAKES_INSTANCE = frozenset({"replace", "swap", "rebuild", "create", "adopt", "untaint"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +109,15 @@ class Executor:
         moves = Moves(self.world, self.patience, self.ledger, self.limits)
         match step:
             case SpareNode(node):
-                rehearse_node(self.world, node, self.patience)
+                rehearse_node(self.world, node, self.patience, slot=work.slot if work.row.action == "swap" else "")
                 wait_for(spare_questions(self.world, node), self.patience, where=str(node))
                 return "the cluster can spare this node", True
             case MarkVolumes(node):
                 return mark_volumes(self.world, node, self.patience, wait=work.row.action == "create")
+            case RaiseSlot(node) | AwaitSlot(node) | StopOld(node) | MoveToSlot(node):
+                return _swapped(step, Swap(moves, node, work.slot, work.image_id))
+            case HandOver(node) if work.row.action == "swap" and Swap(moves, node, work.slot).moved():
+                return "the node has moved over already", False
             case HandOver(node):
                 return hand_over(self.world, node, self.patience)
             case StopNode(node):
@@ -153,3 +162,18 @@ class Executor:
     def _watchful(self, node: NodeId) -> Patience:
         """Return the patience to wait for this node with, an eye on the others."""
         return replace(self.patience, others=Others(self.world, node, self.patience.clock))
+
+
+def _swapped(step: RaiseSlot | AwaitSlot | StopOld | MoveToSlot, swap: Swap) -> tuple[str, bool]:
+    """Carry out one of the steps that only a swap has."""
+    match step:
+        case RaiseSlot():
+            return swap.raise_slot()
+        case AwaitSlot():
+            return swap.await_slot()
+        case StopOld():
+            return swap.stop_old()
+        case MoveToSlot():
+            return swap.move()
+        case _:
+            assert_never(step)

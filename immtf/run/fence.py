@@ -11,12 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from immtf.run.ports import NOTHING_HELD
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import TypeAlias
 
     from immtf.model.block import ServiceGate
-    from immtf.model.cloud import Instance, Volume, VolumeSnapshot
+    from immtf.model.cloud import Instance, Interface, Volume, VolumeSnapshot
+    from immtf.model.layout import Held
     from immtf.model.names import NodeId
     from immtf.model.service import Peer, ServiceView
     from immtf.model.terraform import StateData
@@ -38,8 +41,16 @@ class FencedTerraform:
     inner: Terraform
     guard: Guard
 
-    def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True, records: bool = False) -> SavedPlan:
-        return self.inner.plan(targets=targets, destroy=destroy, refresh=refresh, records=records)
+    def plan(
+        self,
+        *,
+        targets: Sequence[str] = (),
+        destroy: bool = False,
+        refresh: bool = True,
+        records: bool = False,
+        held: Mapping[str, Held] = NOTHING_HELD,
+    ) -> SavedPlan:
+        return self.inner.plan(targets=targets, destroy=destroy, refresh=refresh, records=records, held=held)
 
     def apply(self, saved: Any) -> None:
         self.guard()
@@ -100,6 +111,21 @@ class FencedCloud:
     def detach(self, volume_id: str, instance_id: str) -> None:
         self.guard()
         self.inner.detach(volume_id, instance_id)
+
+    def attach(self, volume_id: str, instance_id: str, device: str) -> None:
+        self.guard()
+        self.inner.attach(volume_id, instance_id, device)
+
+    def interfaces(self, ids: Collection[str]) -> Mapping[str, Interface]:
+        return self.inner.interfaces(ids)
+
+    def attach_interface(self, interface_id: str, instance_id: str, index: int) -> None:
+        self.guard()
+        self.inner.attach_interface(interface_id, instance_id, index)
+
+    def detach_interface(self, attachment_id: str) -> None:
+        self.guard()
+        self.inner.detach_interface(attachment_id)
 
     def snapshot(self, volume_id: str, tags: Mapping[str, str]) -> VolumeSnapshot:
         self.guard()

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from immtf.run.world import World
 
 
+_LOOK_AGAIN = frozenset({Fault.IN_BETWEEN, Fault.VOLUME_IN_USE, Fault.ADDRESS_IN_USE})
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """A move's time limit and pace in seconds, and how often it may act before a person is asked.
@@ -83,17 +86,17 @@ class Moves:
 
     def stop(self, node: NodeId) -> tuple[str, bool]:
         """Stop the node's instance and wait until it is stopped."""
-        return self._converge(node, "StopNode", decide_stop, self._stop)
+        return self.converge(node, "StopNode", decide_stop, self._stop)
 
     def start(self, node: NodeId) -> tuple[str, bool]:
         """Start the node's stopped instance and wait until it runs."""
-        return self._converge(node, "StartNode", decide_start, self._start)
+        return self.converge(node, "StartNode", decide_start, self._start)
 
     def detach(self, node: NodeId) -> tuple[str, bool]:
         """Detach the node's volumes and wait until they are available, seen twice: an API was seen to take it back."""
-        return self._converge(node, "DetachVolumes", decide_detach, self._detach, confirmations=2)
+        return self.converge(node, "DetachVolumes", decide_detach, self._detach, confirmations=2)
 
-    def _converge(
+    def converge(
         self,
         node: NodeId,
         step: str,
@@ -102,6 +105,7 @@ class Moves:
         *,
         confirmations: int = 1,
     ) -> tuple[str, bool]:
+        """Look, decide and act until it is seen done, so many times in a row; return the evidence and whether anything was asked for."""
         clock = self.patience.clock
         start, acts = clock.monotonic(), 0
         looks = _Looks()
@@ -183,7 +187,7 @@ def _ask_cloud(act: Callable[[NodeNow], None], now: NodeNow | None) -> str:
         if now is not None:
             act(now)
     except CloudFailed as error:
-        if not passes(error.code) and fault_of(error.code) is not Fault.IN_BETWEEN:
+        if not passes(error.code) and fault_of(error.code) not in _LOOK_AGAIN:
             raise
         return error.what
     return ""

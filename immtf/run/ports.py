@@ -6,7 +6,8 @@ is never answered with an empty result.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
 
     from immtf.model.block import ServiceGate, TestinfraGate
     from immtf.model.checking import CheckFacts
-    from immtf.model.cloud import Instance, Stray, Volume, VolumeSnapshot
+    from immtf.model.cloud import Instance, Interface, Stray, Volume, VolumeSnapshot
     from immtf.model.container import ContainerEnd, ContainerImage, ContainerOrder, Left
     from immtf.model.events import Event
     from immtf.model.imaging import Recipe, TrialOrder
+    from immtf.model.layout import Held
     from immtf.model.names import NodeId
     from immtf.model.reaping import Kind
     from immtf.model.running import RunEnd, RunOrder, Told
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from immtf.plan.image import Image
 
     Listener: TypeAlias = Callable[[Event], None]
+
+
+NOTHING_HELD: Final[Mapping[str, Held]] = MappingProxyType({})
 
 
 class Clock(Protocol):
@@ -65,8 +70,18 @@ class SavedPlan(Protocol):
 class Terraform(Protocol):
     """Terraform on one root module; `plan` and `apply` work on the same file: what is applied is what was judged."""
 
-    def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True, records: bool = False) -> SavedPlan:
+    def plan(
+        self,
+        *,
+        targets: Sequence[str] = (),
+        destroy: bool = False,
+        refresh: bool = True,
+        records: bool = False,
+        held: Mapping[str, Held] = NOTHING_HELD,
+    ) -> SavedPlan:
         """Make a plan into a file. Raises `TerraformFailed`; never reads a failure as a change.
+
+        `held` are the slots that nodes keep, by the nodes' keys: the configuration is told them in its variable `held`.
 
         With `records` it changes the state only, never the world; what it would record is the plan's drift, and no change.
         """
@@ -113,6 +128,18 @@ class Cloud(Protocol):
 
     def detach(self, volume_id: str, instance_id: str) -> None:
         """Ask to detach a volume from the instance named, never by force; returns at once."""
+
+    def attach(self, volume_id: str, instance_id: str, device: str) -> None:
+        """Ask to attach a volume as this device; returns at once. Refused where it is in use."""
+
+    def interfaces(self, ids: Collection[str]) -> Mapping[str, Interface]:
+        """Return the named network interfaces by id."""
+
+    def attach_interface(self, interface_id: str, instance_id: str, index: int) -> None:
+        """Ask to attach a network interface at this place of the instance's; returns at once. Refused where it is in use."""
+
+    def detach_interface(self, attachment_id: str) -> None:
+        """Ask to end an attachment of a network interface, never by force; returns at once."""
 
     def modifications(self, ids: Collection[str]) -> Mapping[str, str]:
         """Return which of these volumes are being changed by the cloud, and how far that is: modifying or optimizing."""

@@ -22,6 +22,7 @@ from immtf.run.custody import mark_before
 from immtf.run.images import refuse_images
 from immtf.run.moving import record_moves
 from immtf.run.tested import refuse_untestable
+from immtf.run.world import service_gate
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -55,11 +56,10 @@ def prepare(
     Raises `PlanRefused` for what nobody may do, `VersionsUnresolved` where a block that is required doesn't fit, `PersonNeeded` where
     too few are left.
     """
-    refuse_unbuilt(world.block)
     refuse_untestable(world, patience)
     with stage(patience, "observe", "Terraform's full plan, the cloud and the service"):
         saved = world.terraform.plan()
-        refuse_contracts(world.block, saved.data, patience, world.known)
+        refuse_contracts(world.block, saved.data, patience, world.known, world.later)
         snapshot, parts = world.snapshot(saved.data)
         _refuse_lost_volumes(snapshot)  # first: it is why the plan would make them anew
         if world.block.clusters and not snapshot.nodes:
@@ -70,6 +70,7 @@ def prepare(
                 next="check `nodes:` in immtf.yaml, or make the environment first with `immtf create`",
             )
         tell_layout(world.layout, patience)
+        refuse_addressless(world.block, world.layout)
         patience.refuse([*parts.refusals, *refuse_images(world, snapshot, only)], f"block {world.block.name}")
         _refuse_unmade(world)
         return make_plan(world.block, snapshot, image, versions, only=only)
@@ -81,12 +82,13 @@ def tell_layout(layout: Layout, patience: Patience) -> None:
         patience.emit(Noted("warning", warning))
 
 
-def refuse_unbuilt(block: Block) -> None:
-    """Refuse what the block's file may say and this version doesn't do yet, before anything is touched."""
-    for cluster in block.clusters.values():
-        if cluster.strategy != "replace":
-            what = f"cluster {cluster.name}: strategy {cluster.strategy} is not built yet"
-            raise UsageError(what, where=str(block.file), next="use strategy: replace")
+def refuse_addressless(block: Block, layout: Layout) -> None:
+    """Refuse to swap servers whose address can't move with them: to the others each would come back as somebody else."""
+    for node, place in sorted(layout.nodes.items()):
+        if place.slots and place.interface is None and service_gate(block.clusters[node.cluster]):
+            what = f"strategy swap: {node} has no network interface of its own, so its address can't move with it"
+            mend = "give each node one aws_network_interface, as modules/slotted-node does, or use strategy: replace"
+            raise UsageError(what, where=str(block.file), next=mend)
 
 
 def _refuse_unmade(world: World) -> None:

@@ -18,15 +18,16 @@ from immtf.model.snapshot import NodeNow, Snapshot
 from immtf.plan.checking import facts_of
 from immtf.plan.facts import facts_script, parse_facts
 from immtf.plan.layout import lay_out
+from immtf.plan.slots import seen_in_slots
 from immtf.plan.sort import sort_plan
 from immtf.run.fence import unguarded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from immtf.model.block import Block, Cluster
     from immtf.model.checking import CheckFacts
-    from immtf.model.cloud import Instance
+    from immtf.model.cloud import Instance, Interface, Volume
     from immtf.model.layout import NodePlace
     from immtf.model.names import NodeId
     from immtf.model.service import ServiceView
@@ -45,7 +46,8 @@ class World:
     Where they don't name the environment, it is the one that all live nodes are tagged with (`environment`). `accepted` are nodes
     whose volumes a person takes for good although they carry no mark. `run_id` is what this run's own things are tagged with.
     `guard` is asked before a change inside an instance: see `immtf.run.fence`. `checks` runs the user's own tests, where there is one.
-    `known` are required blocks whose own states were judged before the world was opened.
+    `known` are required blocks whose own states were judged before the world was opened, `later` those of a plan that will be upgraded
+    before this one.
     """
 
     block: Block
@@ -63,6 +65,7 @@ class World:
     guard: Guard = unguarded
     checks: Checks | None = None
     known: frozenset[str] = frozenset()
+    later: frozenset[str] = frozenset()
 
     def survey(self, plan: PlanData | None = None) -> None:
         """Read the state and lay the nodes out anew. Nodes still to be made are told by the last full plan that was given.
@@ -86,32 +89,25 @@ class World:
     def nodes(self) -> dict[NodeId, NodeNow]:
         """Return every node now, in two calls to the cloud, without asking any instance."""
         places = self.layout.nodes.values()
-        instances = self.cloud.instances([place.instance_id for place in places if place.instance_id])
+        instances = self.cloud.instances([identity for place in places for identity in place.instance_ids])
         volumes = self.cloud.volumes([volume.volume_id for place in places for volume in place.volumes if volume.volume_id])
+        interfaces = self._interfaces(places)
         named = {item.tags.get("immtf:environment", "") for item in instances.values() if item.state not in GONE}
         self.environment = named.pop() if len(named) == 1 else ""
-        return {
-            place.node: NodeNow(
-                place=place,
-                instance=instances.get(place.instance_id),
-                volumes={volume.name: volumes.get(volume.volume_id) for volume in place.volumes},
-            )
-            for place in places
-        }
+        return {place.node: _now(place, instances, volumes, interfaces) for place in places}
 
     def node(self, node: NodeId, *, facts: bool = False, strays: bool = False) -> NodeNow:
         """Return one node now; with its instance's own facts, and with stray instances tagged as its own, where asked for."""
         place = self.layout.nodes[node]
-        instance = self.cloud.instances([place.instance_id]).get(place.instance_id) if place.instance_id else None
+        instances = self.cloud.instances(place.instance_ids) if place.instance_ids else {}
         ids = [volume.volume_id for volume in place.volumes if volume.volume_id]
-        volumes = self.cloud.volumes(ids) if ids else {}
-        return NodeNow(
-            place=place,
-            instance=instance,
-            volumes={volume.name: volumes.get(volume.volume_id) for volume in place.volumes},
-            strays=self._strays(place) if strays else (),
-            facts=self.facts(place, instance) if facts else None,
-        )
+        now = _now(place, instances, self.cloud.volumes(ids) if ids else {}, self._interfaces([place]))
+        facts_now = self.facts(place, now.instance) if facts else None
+        return replace(now, strays=self._strays(place) if strays else (), facts=facts_now)
+
+    def _interfaces(self, places: Iterable[NodePlace]) -> Mapping[str, Interface]:
+        ids = [place.interface.interface_id for place in places if place.interface and place.interface.interface_id]
+        return self.cloud.interfaces(ids) if ids else {}
 
     def facts(self, place: NodePlace, instance: Instance | None) -> GuestFacts:
         """Ask an instance for its own facts; what went wrong stands in them as the problem."""
@@ -168,7 +164,7 @@ class World:
         """
         nodes = self._with_strays(self.nodes())
         tags = self._own_tags()
-        known = {now.place.instance_id for now in nodes.values()}
+        known = {identity for now in nodes.values() for identity in now.place.instance_ids}
         found = [item for item in (self.cloud.tagged(tags) if tags else ()) if item.state not in GONE]
         loose = [item for item in found if item.instance_id not in known and not any(_tagged_as(item, node) for node in nodes)]
         services = {name: view for name in self.block.clusters if (view := self.view(name)) is not None}
@@ -176,7 +172,7 @@ class World:
 
     def _with_strays(self, nodes: dict[NodeId, NodeNow]) -> dict[NodeId, NodeNow]:
         """Add to each node the instances tagged as its own that the state doesn't name; one call for all nodes."""
-        known = {now.place.instance_id for now in nodes.values()}
+        known = {identity for now in nodes.values() for identity in now.place.instance_ids}
         tags = self._own_tags() if nodes else {}
         found = [item for item in (self.cloud.tagged(tags) if tags else ()) if item.instance_id not in known]
         by_node = {node: tuple(item for item in found if _tagged_as(item, node)) for node in nodes}
@@ -184,7 +180,7 @@ class World:
 
     def _strays(self, place: NodePlace) -> tuple[Instance, ...]:
         found = self.cloud.tagged(self.tags_of(place.node)) if self._own_tags() else ()
-        return tuple(item for item in found if item.instance_id != place.instance_id and item.state not in GONE)
+        return tuple(item for item in found if item.instance_id not in place.instance_ids and item.state not in GONE)
 
     def _own_tags(self) -> Mapping[str, str]:
         """Return the tags of this block's instances in this environment; none where the environment can't be told from any other."""
@@ -201,8 +197,18 @@ def _tagged_as(instance: Instance, node: NodeId) -> bool:
     return instance.state not in GONE and (tags.get("immtf:cluster"), tags.get("immtf:node")) == (node.cluster, node.key)
 
 
+def _now(
+    place: NodePlace, instances: Mapping[str, Instance], volumes: Mapping[str, Volume], interfaces: Mapping[str, Interface]
+) -> NodeNow:
+    """Put together what the cloud shows of a node."""
+    own = {volume.name: volumes.get(volume.volume_id) for volume in place.volumes}
+    now = NodeNow(place=place, instance=instances.get(place.instance_id), volumes=own)
+    interface = interfaces.get(place.interface.interface_id) if place.interface else None
+    return seen_in_slots(now, instances, interface) if place.slots else now
+
+
 def _is_made(place: NodePlace) -> bool:
-    return bool(place.instance_id) or any(volume.volume_id for volume in place.volumes)
+    return bool(place.instance_ids) or any(volume.volume_id for volume in place.volumes)
 
 
 def _address(now: NodeNow) -> str:

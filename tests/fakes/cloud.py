@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from immtf.errors import CloudFailed
-from immtf.model.cloud import Attachment, Instance, Volume, VolumeSnapshot
+from immtf.model.cloud import Attachment, Instance, Interface, Volume, VolumeSnapshot
 from immtf.plan.image import Image
 from tests.fakes.disks import SimSnapshot
+from tests.fakes.wires import plug, unplug
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from tests.fakes.simulation import SimInstance, SimVolume, SimWorld
+    from tests.fakes.wires import SimInterface
 
 TAGS = {"immtf:block": "consul", "immtf:environment": "sim"}
 
@@ -53,6 +55,23 @@ class FakeCloud:
 
     def detach(self, volume_id: str, instance_id: str) -> None:
         self.sim.calls.do("cloud.detach", lambda: self._detach(volume_id, instance_id))
+
+    def attach(self, volume_id: str, instance_id: str, device: str) -> None:
+        assert device, "a volume is attached as something"
+        self.sim.calls.do("cloud.attach", lambda: self._attach(volume_id, instance_id))
+
+    def interfaces(self, ids: Collection[str]) -> Mapping[str, Interface]:
+        wanted = _ids(ids)
+        return self.sim.calls.do(
+            "cloud.interfaces", lambda: {key: _shown_interface(item) for key, item in self.sim.interfaces.items() if key in wanted}
+        )
+
+    def attach_interface(self, interface_id: str, instance_id: str, index: int) -> None:
+        assert index > 0, "the primary interface is the instance's own"
+        self.sim.calls.do("cloud.attach_interface", lambda: self._plug(interface_id, instance_id))
+
+    def detach_interface(self, attachment_id: str) -> None:
+        self.sim.calls.do("cloud.detach_interface", lambda: self._unplug(attachment_id))
 
     def modifications(self, ids: Collection[str]) -> Mapping[str, str]:
         wanted = _ids(ids)
@@ -115,6 +134,30 @@ class FakeCloud:
             raise CloudFailed(f"{volume_id} is {volume.tie}", code="IncorrectState")
         self.sim.detach(volume, item)
 
+    def _attach(self, volume_id: str, instance_id: str) -> None:
+        item, volume = self._item(instance_id), self.sim.volumes[volume_id]
+        if volume.owner:
+            raise CloudFailed(f"{volume_id} is attached to {volume.owner}", code="VolumeInUse")
+        if item.state not in {"running", "stopped"}:
+            raise CloudFailed(f"{instance_id} is {item.state}", code="IncorrectState")
+        self.sim.attach(volume, item)
+
+    def _plug(self, interface_id: str, instance_id: str) -> None:
+        item, interface = self._item(instance_id), self.sim.interfaces[interface_id]
+        if interface.owner:
+            raise CloudFailed(f"{interface_id} is in use by {interface.owner}", code="InvalidNetworkInterface.InUse")
+        if item.state not in {"running", "stopped"}:
+            raise CloudFailed(f"{instance_id} is {item.state}", code="IncorrectState")
+        plug(self.sim, interface, item)
+
+    def _unplug(self, attachment_id: str) -> None:
+        interface = next((own for own in self.sim.interfaces.values() if own.owner and _attachment(own) == attachment_id), None)
+        if interface is None:
+            raise CloudFailed(f"the attachment {attachment_id} does not exist", code="InvalidAttachmentID.NotFound")
+        if interface.tie != "attached":
+            raise CloudFailed(f"{interface.interface_id} is {interface.tie}", code="IncorrectState")
+        unplug(self.sim, interface, self.sim.instances[interface.owner])
+
     def _item(self, instance_id: str) -> SimInstance:
         item = self.sim.instances.get(instance_id)
         if item is None:
@@ -134,9 +177,19 @@ def _only_in(item: SimInstance, state: str) -> None:
 
 
 def _instance(item: SimInstance) -> Instance:
-    tags = {**TAGS, "immtf:cluster": "server", "immtf:node": item.node}
+    tags = {**TAGS, "immtf:cluster": "server", "immtf:node": item.node, **({"immtf:slot": item.slot} if item.slot else {})}
     address = "" if item.state == "terminated" else item.address
     return Instance(item.instance_id, item.state, item.image, item.zone, address, tags, launched=item.launched, architecture="x86_64")
+
+
+def _attachment(item: SimInterface) -> str:
+    return f"eni-attach-{item.node}-{item.owner}"
+
+
+def _shown_interface(item: SimInterface) -> Interface:
+    state = {"": "available", "attached": "in-use"}.get(item.tie, item.tie)
+    tie = _attachment(item) if item.owner else ""
+    return Interface(item.interface_id, state, item.zone, item.address, item.owner, tie, item.tie)
 
 
 def _volume(item: SimVolume) -> Volume:

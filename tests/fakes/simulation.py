@@ -19,15 +19,18 @@ from tests.fakes.calls import Calls
 from tests.fakes.clock import VirtualClock
 from tests.fakes.disks import RunDirectory, SimSnapshot, take_in
 from tests.fakes.raft import SimRaft
+from tests.fakes.wires import SimInterface, plugged
 
 if TYPE_CHECKING:
     from immtf.plan.image import Image
 
 ImageKind = Literal["good", "formats", "never-joins", "root-disk"]
-Kind = Literal["aws_instance", "aws_ebs_volume", "aws_volume_attachment"]
+Kind = Literal["aws_instance", "aws_ebs_volume", "aws_volume_attachment", "aws_network_interface", "aws_network_interface_attachment"]
 INSTANCE: Kind = "aws_instance"
 VOLUME: Kind = "aws_ebs_volume"
 ATTACHMENT: Kind = "aws_volume_attachment"
+INTERFACE: Kind = "aws_network_interface"
+INTERFACE_ATTACHMENT: Kind = "aws_network_interface_attachment"
 OLD, NEW = "ami-old", "ami-new"
 MOUNT = "/var/lib/consul"
 GONE = ("shutting-down", "terminated")
@@ -70,7 +73,10 @@ class SimVolume:
 
 @dataclass
 class SimInstance:
-    """A machine of a node. `agent` answers commands; `mounted` and `serving` tell how far its boot got."""
+    """A machine of a node. `agent` answers commands; `mounted` and `serving` tell how far its boot got.
+
+    `slot` is the slot that it is in, "" where the nodes have none; then the node's address is its interface's, and not the machine's.
+    """
 
     instance_id: str
     node: str
@@ -84,6 +90,7 @@ class SimInstance:
     serving: bool = False
     launched: float = 0.0
     run: RunDirectory = field(default_factory=RunDirectory)
+    slot: str = ""
 
     @property
     def live(self) -> bool:
@@ -99,6 +106,7 @@ class Row:
     identity: str
     volume: str = ""
     tainted: bool = False
+    slot: str = ""
 
 
 @dataclass
@@ -106,7 +114,7 @@ class SimWorld:
     """Everything there is. `wanted` is the image that Terraform's variables name; `doomed` is an environment that is being destroyed.
 
     `taken` are the nodes that immtf took away while they served, `pulled` the volumes that were to come out of running instances. `stuck`
-    volumes stay `detaching`. `shown` are images that the cloud doesn't show as whole and available, None those that it doesn't show.
+    volumes stay `detaching`. Instances of `dead` images run and never answer. `shown` are images that the cloud doesn't show as whole and available, None those that it doesn't show.
     """
 
     keys: tuple[str, ...]
@@ -127,6 +135,8 @@ class SimWorld:
     pulled: list[str] = field(default_factory=list)
     stuck: set[str] = field(default_factory=set)
     shown: dict[str, Image | None] = field(default_factory=dict)
+    interfaces: dict[str, SimInterface] = field(default_factory=dict)
+    dead: set[str] = field(default_factory=set)
     raft: SimRaft = field(init=False)
 
     def __post_init__(self) -> None:
@@ -171,15 +181,18 @@ class SimWorld:
     def check(self) -> None:
         """Hold what must be true at any moment."""
         for key in self.keys:
-            if len(self.live(key)) > 1:
-                raise Violation(f"two live instances of {key}")
+            if len(self.live(key)) > (2 if self.interfaces else 1):
+                raise Violation(f"{'three' if self.interfaces else 'two'} live instances of {key}")
+            if sum(item.serving for item in self.live(key)) > 1:
+                raise Violation(f"two instances serve as {key}")
         for volume in self.volumes.values():
             if volume.tie and not volume.owner:
                 raise Violation(f"{volume.volume_id} hangs on nothing")
 
-    def launch(self, key: str, image: str) -> SimInstance:
+    def launch(self, key: str, image: str, slot: str = "") -> SimInstance:
         """Make an instance; it runs after a while and then boots."""
-        item = SimInstance(self.new_id("i"), key, image, self.zone(key), self.address(key), launched=self.clock.now)
+        address = f"10.0.200.{self.made + 2}" if slot else self.address(key)
+        item = SimInstance(self.new_id("i"), key, image, self.zone(key), address, launched=self.clock.now, slot=slot)
         self.instances[item.instance_id] = item
         self.check()
         self.clock.after(self.times.create, lambda: self._run(item, "pending"))
@@ -207,7 +220,7 @@ class SimWorld:
         if volume.owner:
             raise Violation(f"{volume.volume_id} of {volume.node} would hang on {volume.owner} and {item.instance_id}")
         volume.owner, volume.tie = item.instance_id, "attaching"
-        self.clock.after(self.times.move, lambda: self._tie(volume, item, "attaching", "attached"))
+        self.clock.after(self.times.move, lambda: self.tie(volume, item, "attaching", "attached"))
 
     def detach(self, volume: SimVolume, item: SimInstance) -> None:
         """Detach a volume; in a running guest that has it mounted it stays `busy`, as a real one does."""
@@ -219,6 +232,10 @@ class SimWorld:
         volume.tie = "detaching"
         self.clock.after(self.times.move, lambda: self._loose(volume, item))
 
+    def server(self, item: SimInstance) -> str:
+        """Return the address that an instance's server is known by."""
+        return self.address(item.node) if item.slot else item.address
+
     def on(self, item: SimInstance) -> SimVolume | None:
         """Return the volume that is attached to an instance."""
         return next(
@@ -229,7 +246,7 @@ class SimWorld:
         """Let the server process of a node die; its instance runs on."""
         for item in self.live(key):
             item.serving = False
-            self.raft.down(item.address)
+            self.raft.down(self.server(item))
 
     def revive_server(self, key: str) -> None:
         """Let a dead server process come up again."""
@@ -237,7 +254,7 @@ class SimWorld:
             volume = self.on(item)
             if item.mounted and volume is not None and not item.serving:
                 item.serving = True
-                self.raft.up(item.address, volume.identity)
+                self.raft.up(self.server(item), volume.identity)
 
     def _run(self, item: SimInstance, before: str) -> None:
         if item.state == before:
@@ -254,16 +271,20 @@ class SimWorld:
         for volume in self.volumes.values():
             if volume.owner == item.instance_id:
                 volume.owner = volume.tie = ""
+        for interface in self.interfaces.values():
+            if interface.owner == item.instance_id:
+                interface.owner = interface.tie = ""
 
     def _silence(self, item: SimInstance) -> None:
         if item.serving:
-            self.raft.down(item.address)
+            self.raft.down(self.server(item))
         item.agent = item.mounted = item.serving = False
         item.run = RunDirectory()
 
-    def _tie(self, volume: SimVolume, item: SimInstance, before: str, after: str) -> None:
-        if volume.owner == item.instance_id and volume.tie == before:
-            volume.tie = after
+    def tie(self, thing: SimVolume | SimInterface, item: SimInstance, before: str, after: str) -> None:
+        """Let what hangs on an instance come to the next state, if it hangs there still."""
+        if thing.owner == item.instance_id and thing.tie == before:
+            thing.tie = after
 
     def _loose(self, volume: SimVolume, item: SimInstance) -> None:
         if volume.volume_id in self.stuck:
@@ -275,11 +296,11 @@ class SimWorld:
         """Go on with a boot: the agent first, then the volume as soon as it is there, then the server on it."""
         if item.state != "running" or item.boots != boot or item.serving:
             return
-        item.agent = True
+        item.agent = item.image not in self.dead
         kind, volume = self.images[item.image], self.on(item)
         if kind == "root-disk":
             self._serve(item, boot, self.new_id("server"))
-        elif volume is None or not take_in(self, item, volume, formats=kind == "formats"):
+        elif volume is None or not plugged(self, item) or not take_in(self, item, volume, formats=kind == "formats"):
             self.clock.after(1.0, lambda: self._boot(item, boot))
         elif kind != "never-joins":
             identity = volume.identity
@@ -288,4 +309,4 @@ class SimWorld:
     def _serve(self, item: SimInstance, boot: int, identity: str) -> None:
         if not item.serving and item.state == "running" and item.boots == boot:
             item.serving = True
-            self.raft.up(item.address, identity)
+            self.raft.up(self.server(item), identity)

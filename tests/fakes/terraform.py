@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from immtf.errors import StalePlan, TerraformFailed
 from immtf.model.terraform import PlanData, Resource, StateData
+from immtf.run.ports import NOTHING_HELD
 from tests.fakes.calls import Crash
 from tests.fakes.simulation import ATTACHMENT, INSTANCE, VOLUME, Row, SimVolume, Violation
 from tests.fakes.tfplan import Planner, Wishes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from immtf.model.layout import Held
     from immtf.model.terraform import Change
     from tests.fakes.simulation import Kind, SimWorld
 
@@ -51,15 +53,26 @@ class FakeTerraform:
     killed: bool = False
     seed: SimVolume | None = None  # what new volumes are copies of: they are made from the snapshot that it names
     witness: Callable[[FakePlan], None] = lambda _saved: None
+    held: Mapping[str, Held] = field(default_factory=lambda: NOTHING_HELD)
 
     @property
     def planner(self) -> Planner:
         return Planner(self.sim, self.wishes)
 
-    def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True, records: bool = False) -> FakePlan:
+    def plan(
+        self,
+        *,
+        targets: Sequence[str] = (),
+        destroy: bool = False,
+        refresh: bool = True,
+        records: bool = False,
+        held: Mapping[str, Held] = NOTHING_HELD,
+    ) -> FakePlan:
         assert refresh, "a plan that decides is made with a refresh"
         assert not (destroy and targets), "a destroy is of everything"
         assert not isinstance(targets, str), "one target is not a sequence of targets"
+        assert targets or not held, "what is held is for one node's own plan"
+        self.held = held
         return self.sim.calls.do("terraform.plan", lambda: self._record(targets) if records else self._plan(targets, destroy=destroy))
 
     def apply(self, saved: Any) -> None:
@@ -151,7 +164,11 @@ class FakeTerraform:
         self.applied.append(saved)
         for move in (*saved.data.drift, *saved.data.changes):
             self.wishes.renamed.pop(move.address, None)
-        self._carry_out([row for row in saved.data.changes if not row.is_noop])
+        rows = [row for row in saved.data.changes if not row.is_noop]
+        self._carry_out(rows)
+        if not self.wishes.restless:
+            for row in rows:
+                self.wishes.shared.pop(row.address, None)
         if saved.data.outputs_changed:
             self.outputs = self._ids()
         self.sim.serial += 1
@@ -164,10 +181,6 @@ class FakeTerraform:
         for kind in (VOLUME, INSTANCE, ATTACHMENT):
             for row in (row for row in rows if row.type == kind and "create" in row.actions):
                 self._create(kind, self._key(row.address))
-        if not self.wishes.restless:
-            for row in rows:
-                self.wishes.shared.pop(row.address, None)
-
     def _key(self, address: str) -> str:
         return address.partition('["')[2].partition('"]')[0]
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LATEST = 3
 CHANGES = re.compile(
-    r"cloud\.(stop|start|detach|snapshot|delete_snapshot)|terraform\.(apply|adopt|forget|untaint)|guest\.(mark|first_boot)|service\.hand_over"
+    r"cloud\.(stop|start|detach|attach|attach_interface|detach_interface|snapshot|delete_snapshot)|terraform\.(apply|adopt|forget|untaint)|guest\.(mark|first_boot)|service\.hand_over"
 )
 
 

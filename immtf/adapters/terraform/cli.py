@@ -22,15 +22,18 @@ from immtf.adapters.terraform.moved import moved, recorded
 from immtf.adapters.terraform.runs import Runner, TerraformLimits, new_file, sweep
 from immtf.adapters.terraform.stream import TerraformEvent
 from immtf.adapters.terraform.unsaved import Unsaved, tell
+from immtf.adapters.terraform.variables import variables_file
 from immtf.adapters.terraform.writers import refuse_newer, writer
 from immtf.errors import ImmtfError
 from immtf.plan.changes import parse_plan, parse_state
+from immtf.run.ports import NOTHING_HELD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from immtf.adapters.terraform.runs import TerraformRun
+    from immtf.model.layout import Held
     from immtf.model.terraform import PlanData, StateData
 
 _CHANGES = 2  # of -detailed-exitcode
@@ -146,15 +149,25 @@ class TerraformCli:
             self._listen(TerraformEvent("note", told))
         self._refuse_newer(initialised=True)  # only now it is known for sure where the state is
 
-    def plan(self, *, targets: Sequence[str] = (), destroy: bool = False, refresh: bool = True, records: bool = False) -> SavedPlan:
+    def plan(
+        self,
+        *,
+        targets: Sequence[str] = (),
+        destroy: bool = False,
+        refresh: bool = True,
+        records: bool = False,
+        held: Mapping[str, Held] = NOTHING_HELD,
+    ) -> SavedPlan:
         """Make a plan into a file and read it back; with `records` one that changes the state only, never the world.
+
+        What is `held` is handed over in the variable of that name, for this plan alone.
 
         Raises `StateLocked`, `RunFailed` or `Interrupted`; an error is never read as a change, nor a plan with errors as a plan.
         """
         self._clear_the_ground()
         out = new_file(self._scratch, "plan")
         try:
-            return self._plan_into(out, tuple(targets), destroy=destroy, refresh=refresh, records=records)
+            return self._plan_into(out, tuple(targets), held, destroy=destroy, refresh=refresh, records=records)
         except BaseException:
             out.unlink(missing_ok=True)
             raise
@@ -205,33 +218,18 @@ class TerraformCli:
     def adopt(self, address: str, identity: str) -> None:
         """Take an object that exists and that the state lost into the state; nothing in the world changes."""
         self._clear_the_ground()
-        variables = self._variables_file()
-        try:
+        with variables_file(self._scratch, self._variables) as variables:
             command = argv.import_object(address, identity, variables=variables, lock_s=self._limits.lock_s)
             self._runner.run(command, limit_s=self._limits.plan_s, interruptible=True)
-        finally:
-            if variables is not None:
-                variables.unlink(missing_ok=True)
 
-    def _plan_into(self, out: Path, targets: tuple[str, ...], **how: bool) -> SavedPlan:
-        variables = self._variables_file()
-        try:
+    def _plan_into(self, out: Path, targets: tuple[str, ...], held: Mapping[str, Held], **how: bool) -> SavedPlan:
+        with variables_file(self._scratch, self._variables, held) as variables:
             command = argv.plan(out, variables=variables, targets=targets, lock_s=self._limits.lock_s, **how)
             done = self._runner.run(command, limit_s=self._limits.plan_s, stream=True, interruptible=True, fine=frozenset({0, _CHANGES}))
-        finally:
-            if variables is not None:
-                variables.unlink(missing_ok=True)
         data = parse_plan(self._json(argv.show(out)))
         if data.errored:
             raise RunFailed("the plan was made with errors and can't be applied", where=str(self._root), command="plan")
         return SavedPlan(out, done.exit_code == _CHANGES, data, targets, localstate.serial(self._state_file()))
-
-    def _variables_file(self) -> Path | None:
-        if not self._variables:
-            return None
-        path = new_file(self._scratch, "tfvars.json")
-        path.write_text(json.dumps(self._variables))
-        return path
 
     def _quick(self, command: tuple[str, ...]) -> str:
         """Run a command that has little to do but to wait for the lock; return its output."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ID = re.compile(r"[a-z][a-z-]+")
-PLACE = {"Refusal": 0, "_refuse": 1, "Halt": 2, "named": 0}  # where a call of this name has the check's id
+PLACE = {"Refusal": 0, "refuse_rows": 1, "Halt": 2, "named": 0}  # where a call of this name has the check's id
 HARD = [check.id for check in (*RULES, *GATES) if not check.overridable]
 DATA_AND_QUORUM = {"volume-deleted", "other-node", "data-disk", "zone", "plan-errored", "mounted", "volumes", "spare", "quorum", "rehomed"}
 

@@ -17,14 +17,17 @@ from hypothesis import strategies as st
 
 from immtf.errors import PersonNeeded
 from tests.fakes.calls import Crash, Fault
+from tests.fakes.slots import make_slotted
 from tests.fakes.tfplan import Wishes
 from tests.fakes.watch import Watch
 from tests.fakes.world import Scene, make_scene
 
-Layout = Literal["modules", "keyed"]
-LAYOUTS: tuple[Layout, ...] = ("modules", "keyed")
+Layout = Literal["modules", "keyed", "slots"]
+LAYOUTS: tuple[Layout, ...] = ("modules", "keyed", "slots")
 STRIPES = 4
-READS = frozenset({"cloud.instances", "cloud.volumes", "cloud.tagged", "service.view", "guest.facts", "terraform.state"})
+READS = frozenset(
+    {"cloud.interfaces", "cloud.instances", "cloud.volumes", "cloud.tagged", "service.view", "guest.facts", "terraform.state"}
+)
 SHARED = "aws_security_group.server"
 BOUNDED = settings(max_examples=60, deadline=None, derandomize=True, database=None, phases=(Phase.explicit, Phase.generate))
 
@@ -47,7 +50,10 @@ class Kill:
 
 def whole(layout: Layout, leader: int = 0) -> Scene:
     """Return a healthy cluster with every node to be rolled and a shared change before them, under watch."""
-    scene = make_scene(3, leader=leader, wishes=Wishes(layout, shared={SHARED: False}))
+    if layout == "slots":
+        scene = make_slotted(3, leader=leader, wishes=Wishes(shared={SHARED: False}))
+    else:
+        scene = make_scene(3, leader=leader, wishes=Wishes(layout, shared={SHARED: False}))
     scene.sim.calls.log.clear()
     Watch(scene)
     return scene
@@ -98,11 +104,12 @@ def test_killed_at_every_event(layout: Layout, stripe: int) -> None:
 
 
 @pytest.mark.parametrize("stripe", range(STRIPES))
-def test_killed_before_every_call(stripe: int) -> None:
+@pytest.mark.parametrize("layout", ["modules", "slots"])
+def test_killed_before_every_call(layout: Layout, stripe: int) -> None:
     """F5, F7: also where Terraform is about to destroy, to create and to attach; it finishes although its caller is dead."""
-    _, calls = walked("modules")
+    _, calls = walked(layout)
     for nth in range(1 + stripe, len(calls) + 1, STRIPES):
-        scene, kill = whole("modules"), Kill("before", nth)
+        scene, kill = whole(layout), Kill("before", nth)
         assert run_killed(scene, kill) == 1, kill
         assert_whole(scene, (kill, calls[nth - 1]))
 

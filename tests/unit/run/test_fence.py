@@ -31,12 +31,22 @@ if TYPE_CHECKING:
 
 CHANGING = {
     FencedTerraform: {"apply", "adopt", "forget", "untaint"},
-    FencedCloud: {"stop", "start", "detach", "snapshot", "delete_snapshot"},
+    FencedCloud: {"stop", "start", "detach", "attach", "attach_interface", "detach_interface", "snapshot", "delete_snapshot"},
     FencedService: {"hand_over", "remove_peer"},
 }
 PORTS = {FencedTerraform: ports.Terraform, FencedCloud: ports.Cloud, FencedService: ports.Service}
 CHANGES = ("terraform.apply", "terraform.adopt", "terraform.forget", "terraform.untaint", "part.*", "guest.mark", "service.hand_over")
-ALL_CHANGES = (*CHANGES, "cloud.stop", "cloud.start", "cloud.detach", "cloud.snapshot", "cloud.delete_snapshot")
+ALL_CHANGES = (
+    *CHANGES,
+    "cloud.stop",
+    "cloud.start",
+    "cloud.detach",
+    "cloud.attach",
+    "cloud.attach_interface",
+    "cloud.detach_interface",
+    "cloud.snapshot",
+    "cloud.delete_snapshot",
+)
 
 
 class Recorder:

@@ -164,11 +164,12 @@ def test_a_volume_that_the_cloud_does_not_show_is_for_a_person() -> None:
     assert touched(scene) == []
 
 
-def test_what_is_not_built_yet_is_refused() -> None:
+def test_a_swap_of_nodes_without_slots_is_refused() -> None:
     scene = make_scene(3)
     scene.block = dataclasses.replace(scene.block, clusters={"server": _with(scene, strategy="swap")})
-    with pytest.raises(UsageError, match="is not built yet"):
+    with pytest.raises(UsageError, match="strategy swap needs slots"):
         scene.plan()
+    assert touched(scene) == []
 
 
 def test_a_stray_instance_beside_a_running_one_is_told_before_the_stop() -> None:
