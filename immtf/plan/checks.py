@@ -67,6 +67,7 @@ RULES = (
     _hard("no-instance", "what is to be started is there", "there is nothing to start"),
     _hard("interface-deleted", "a node keeps its network interface", "the others know it by that address"),
     _hard("interface-lost", "a node's network interface is there", "its address has to be found first"),
+    _hard("interface-elsewhere", "a node's network interface is on its own instance or on none", "someone else may be answering for it"),
     _hard("slot-alone", "a second instance is made, or taken away again, alone", "the node serves meanwhile, and stays untouched"),
     _hard("slot-ready", "the new instance is up before anything moves to it", "the node would be away for its boot, or for good"),
     _hard("slot-in-use", "no instance that has a node's volumes is taken away", "its data would be torn from it"),

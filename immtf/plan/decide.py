@@ -135,7 +135,21 @@ def decide_apply(now: NodeNow) -> Decision:
                 if tie.state == "detaching":  # on its way off, as it was seen to come back from `available`
                     return Wait(what)
                 return Halt(what, f"look at {tie.instance_id}", "volume-elsewhere")
-    return Act("apply this node's change")
+    return interface_astray(now) or Act("apply this node's change")
+
+
+def interface_astray(now: NodeNow) -> Halt | None:
+    """Return the halt for a node whose own network interface is gone, or hangs on an instance that isn't the node's."""
+    if now.place.interface is None or not now.place.interface.interface_id:
+        return None
+    if now.interface is None:
+        what = f"the node's network interface {now.place.interface.interface_id} can't be found"
+        return Halt(what, "find it before anything else is touched", "interface-lost")
+    owner = now.interface.instance_id
+    if owner and owner not in {item.instance_id for item in now.slots.values() if item}:
+        what = f"{now.interface.interface_id} is {now.interface.tie} to {owner}, which is not this node's instance"
+        return Halt(what, f"look at {owner}; detach it by hand if it doesn't belong there", "interface-elsewhere")
+    return None
 
 
 def lost(place: VolumePlace) -> Halt:

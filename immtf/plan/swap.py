@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from immtf.model.cloud import GONE
-from immtf.plan.decide import Act, Done, Halt, Wait, decide_stop, lost
+from immtf.plan.decide import Act, Done, Halt, Wait, decide_stop, interface_astray, lost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,9 +85,9 @@ def _volume(now: NodeNow, place: VolumePlace, volume: Volume | None, target: Ins
 
 
 def _interface(now: NodeNow, target: Instance) -> Ordered:
-    interface = now.interface
-    if interface is None:
-        return Halt("the node's network interface can't be found", "find it before anything else is touched", "interface-lost"), None
+    interface, astray = now.interface, interface_astray(now)
+    if astray or interface is None:
+        return astray or Wait("the node's network interface isn't there yet"), None
     if not interface.instance_id:
         attach = (Act(f"attach {interface.interface_id} to {target.instance_id}"), Order("attach", target.instance_id))
         return attach if interface.state == "available" else (Wait(f"{interface.interface_id} is {interface.state}"), None)

@@ -114,7 +114,8 @@ class SimWorld:
     """Everything there is. `wanted` is the image that Terraform's variables name; `doomed` is an environment that is being destroyed.
 
     `taken` are the nodes that immtf took away while they served, `pulled` the volumes that were to come out of running instances. `stuck`
-    volumes stay `detaching`. Instances of `dead` images run and never answer. `shown` are images that the cloud doesn't show as whole and available, None those that it doesn't show.
+    volumes stay `detaching`. Instances of `dead` images run and never answer. `shown` are images that the cloud doesn't show as whole and
+    available, None those that it doesn't show.
     """
 
     keys: tuple[str, ...]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from immtf.errors import TerraformFailed
-from immtf.model.terraform import PlanData, Resource, StateData
+from immtf.model.terraform import Resource, StateData
 from immtf.run.ports import NOTHING_HELD
 from tests.fakes.simulation import (
     ATTACHMENT,
@@ -26,7 +26,7 @@ from tests.fakes.simulation import (
     SimWorld,
     Violation,
 )
-from tests.fakes.terraform import FakePlan, FakeTerraform
+from tests.fakes.terraform import FakeTerraform
 from tests.fakes.tfplan import Planner, Wishes
 from tests.fakes.wires import SimInterface, plug
 from tests.fakes.world import Scene, make_block

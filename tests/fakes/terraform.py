@@ -181,6 +181,7 @@ class FakeTerraform:
         for kind in (VOLUME, INSTANCE, ATTACHMENT):
             for row in (row for row in rows if row.type == kind and "create" in row.actions):
                 self._create(kind, self._key(row.address))
+
     def _key(self, address: str) -> str:
         return address.partition('["')[2].partition('"]')[0]
 

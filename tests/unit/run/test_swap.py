@@ -2,29 +2,227 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from immtf.errors import GateFailed, PersonNeeded
-from immtf.model.events import NodeFinished, NodeStarted, StepFinished
-from tests.fakes.simulation import NEW, OLD
-from tests.fakes.slots import make_slotted
+from immtf.errors import GateFailed, PersonNeeded, UsageError
+from immtf.model.events import NodeStarted, PlanJudged, StepFinished, StepSkipped
+from immtf.model.layout import Layout
+from immtf.run.upgrade import refuse_addressless
+from tests.fakes.calls import Crash, Fault
+from tests.fakes.cloud import FakeCloud
+from tests.fakes.simulation import INSTANCE, INTERFACE_ATTACHMENT, NEW, OLD, Row
+from tests.fakes.slots import SlottedTerraform, make_slotted, slot_of
 from tests.fakes.watch import Watch
+from tests.fakes.wires import unplug
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from immtf.model.cloud import Interface
+    from tests.fakes.simulation import SimInstance
     from tests.fakes.world import Scene
 
-
-def order(scene: Scene) -> list[str]:
-    return [event.step for event in scene.events if isinstance(event, StepFinished)]
+SWAP = ["RaiseSlot", "AwaitSlot", "SpareNode", "StopOld", "MoveToSlot", "ProveVolumes", "SettleNode", "ApplyNode"]
 
 
-def test_a_cluster_is_swapped_node_by_node() -> None:
-    scene = make_slotted(3, leader=0)
+def watched(count: int = 3, *, leader: int = 0) -> Scene:
+    scene = make_slotted(count, leader=leader)
     Watch(scene)
+    return scene
+
+
+def finished(scene: Scene, node: str) -> list[str]:
+    """Return the steps that did something to a node."""
+    return [event.step for event in scene.events if isinstance(event, StepFinished) and event.node == node]
+
+
+def live(scene: Scene, key: str) -> SimInstance:
+    (item,) = scene.sim.live(key)
+    return item
+
+
+def raise_new(scene: Scene, key: str) -> SimInstance:
+    """Let a node have its new instance beside the old one, with Terraform knowing it."""
+    item = scene.sim.launch(key, NEW, slot_of(NEW))
+    scene.sim.clock.sleep(20)
+    assert isinstance(scene.terraform, SlottedTerraform)
+    scene.sim.state[scene.terraform.planner.slot(key, slot_of(NEW))] = Row(key, INSTANCE, item.instance_id, slot=slot_of(NEW))
+    return item
+
+
+@pytest.mark.parametrize("leader", [0, 2, 4])
+def test_a_cluster_is_swapped_node_by_node_and_the_leader_last(leader: int) -> None:
+    scene = watched(5, leader=leader)
     scene.upgrade()
     assert scene.faults() == []
-    assert scene.rolled() == {"a": 1, "b": 1, "c": 1}
+    assert scene.rolled() == dict.fromkeys("abcde", 1)
     started = [event.node for event in scene.events if isinstance(event, NodeStarted)]
-    assert started == ["server/b", "server/c", "server/a"]
+    assert started[-1] == f"server/{'abcde'[leader]}"
+    assert finished(scene, started[0]) == SWAP
+
+
+def test_every_apply_of_a_node_is_one_of_two_kinds() -> None:
+    """The new instance is made alone; and only when the node has moved over, the old one goes and the attachments are taken in."""
+    scene = watched()
+    scene.upgrade()
+    judged = [event for event in scene.events if isinstance(event, PlanJudged) and event.step != "ApplyRest"]
+    assert [event.step for event in judged] == ["RaiseSlot", "ApplyNode"] * 3
+    for raised, applied in zip(judged[::2], judged[1::2], strict=True):
+        assert [row.rpartition(": ")[2] for row in raised.allowed] == ["create"]
+        assert sorted(row.rpartition(": ")[2] for row in applied.allowed) == ["create", "delete"]
+
+
+def test_a_second_run_has_nothing_to_do() -> None:
+    scene = watched()
+    scene.upgrade()
+    scene.events.clear()
+    scene.upgrade()
+    assert scene.rolled() == dict.fromkeys("abc", 1)
+    assert not [event for event in scene.events if isinstance(event, PlanJudged)]
+
+
+def test_a_new_instance_that_never_answers_is_removed_and_the_old_one_serves_on() -> None:
+    """F36: an image that hangs at its boot; nothing was stopped, nothing moved."""
+    scene = watched()
+    scene.sim.dead = {NEW}
+    before = {key: live(scene, key).instance_id for key in "abc"}
+    with pytest.raises(GateFailed, match="never got ready, and was removed; the node serves as before"):
+        scene.upgrade()
+    assert {key: live(scene, key).instance_id for key in "abc"} == before
+    assert scene.sim.calls.count("cloud.stop") == scene.sim.calls.count("cloud.detach*") == 0
+    assert all(scene.sim.healthy(key) for key in "abc")
+    assert not [address for address in scene.sim.state if slot_of(NEW) in address]
+    scene.sim.dead = set()
+    scene.upgrade()
+    assert scene.faults() == []
+
+
+def test_killed_while_a_bad_instance_is_removed_the_next_run_still_leaves_the_old_one_alone() -> None:
+    scene = watched()
+    scene.sim.dead = {NEW}
+    scene.sim.calls.faults = [Fault(Crash(), "part.terminate:*")]
+    with pytest.raises(Crash):
+        scene.upgrade()
+    scene.sim.calls.revive()
+    scene.sim.dead = set()
+    scene.upgrade()
+    assert scene.faults() == []
+
+
+def test_a_bad_server_halts_the_run_and_the_way_back_is_the_old_instance() -> None:
+    """F36: the new version never joins; the old instance is stopped and still there, so going back boots nothing new."""
+    scene = watched()
+    scene.sim.images[NEW] = "never-joins"
+    with pytest.raises(GateFailed):
+        scene.upgrade()
+    made = len(scene.sim.instances)
+    scene.sim.wanted = OLD
+    scene.upgrade()
+    assert scene.faults() == []
+    assert len(scene.sim.instances) == made
+    assert all(live(scene, key).slot == slot_of(OLD) for key in "abc")
+
+
+def test_an_instance_that_a_killed_terraform_made_is_taken_up() -> None:
+    """F7: it is there, tagged with its slot, and not in the state."""
+    scene = watched()
+    stray = scene.sim.launch("b", NEW, slot_of(NEW))
+    scene.sim.clock.sleep(20)
+    scene.upgrade()
+    assert live(scene, "b") is stray
+    assert scene.faults() == []
+    assert scene.rolled() == dict.fromkeys("abc", 1)
+
+
+def test_a_stray_of_another_slot_is_for_a_person() -> None:
+    """F7: nobody knows what it is for."""
+    scene = watched()
+    scene.sim.launch("b", "ami-other", slot_of("ami-other"))
+    with pytest.raises(PersonNeeded, match="not in Terraform's state"):
+        scene.upgrade()
+    assert scene.sim.calls.count("cloud.stop") == 0
+
+
+def test_an_instance_whose_making_was_cut_off_is_kept_if_it_is_good() -> None:
+    scene = watched()
+    item = raise_new(scene, "b")
+    address = next(address for address, row in scene.sim.state.items() if row.identity == item.instance_id)
+    scene.sim.state[address] = replace(scene.sim.state[address], tainted=True)
+    scene.upgrade()
+    assert live(scene, "b") is item
+    assert scene.faults() == []
+
+
+def test_a_stopped_new_instance_is_started() -> None:
+    scene = watched()
+    item = raise_new(scene, "c")
+    scene.sim.stop(item)
+    scene.sim.clock.sleep(20)
+    scene.upgrade()
+    assert live(scene, "c") is item
+    assert scene.faults() == []
+
+
+def test_what_was_moved_already_is_not_moved_again() -> None:
+    """F5: killed between the move and the apply that follows it: the node isn't stopped a second time."""
+    scene = watched()
+    scene.sim.calls.faults = [Fault(Crash(), "guest.facts", 8)]
+    with pytest.raises(Crash):
+        scene.upgrade()
+    scene.sim.calls.revive()
+    scene.events.clear()
+    scene.upgrade()
+    assert scene.faults() == []
+    assert scene.sim.calls.count("cloud.stop") == 3
+
+
+def test_an_interface_that_hangs_elsewhere_is_for_a_person() -> None:
+    """F18: somebody plugged the node's address into a machine that isn't this node's."""
+    scene = watched()
+    interface = next(item for item in scene.sim.interfaces.values() if item.node == "b")
+    unplug(scene.sim, interface, live(scene, "b"))
+    scene.sim.pulled.clear()
+    scene.sim.clock.sleep(20)
+    interface.owner, interface.tie = live(scene, "c").instance_id, "attached"
+    with pytest.raises(PersonNeeded, match="not this node's instance"):
+        scene.upgrade()
+    assert scene.sim.calls.count("cloud.stop") == 0
+
+
+def test_an_interface_that_is_gone_is_for_a_person() -> None:
+    """As with a volume that is gone: the node serves on, as long as nobody stops it."""
+
+    class Blind(FakeCloud):
+        def interfaces(self, ids: Collection[str]) -> Mapping[str, Interface]:
+            super().interfaces(ids)
+            return {}
+
+    scene = watched()
+    scene.cloud = Blind
+    with pytest.raises(PersonNeeded, match=r"network interface eni-.* can't be found"):
+        scene.upgrade()
+    assert scene.sim.calls.count("cloud.stop") == 0
+
+
+def test_servers_without_an_interface_of_their_own_are_not_swapped() -> None:
+    """The others know a server by its address: at another one it would come back as somebody else."""
+    scene = watched()
+    world = scene.world()
+    world.survey()
+    nodes = {node: replace(place, interface=None) for node, place in world.layout.nodes.items()}
+    with pytest.raises(UsageError, match="no network interface of its own"):
+        refuse_addressless(scene.block, Layout(nodes))
+    assert world.layout.nodes
+    refuse_addressless(scene.block, world.layout)
+
+
+def test_nothing_is_told_of_a_step_that_has_nothing_to_do() -> None:
+    scene = watched()
+    scene.upgrade()
+    skipped = {(event.node, event.step) for event in scene.events if isinstance(event, StepSkipped)}
+    assert ("server/b", "HandOver") in skipped
+    assert not any(step in {"StopOld", "MoveToSlot"} for _, step in skipped)
+    assert [row.kind for row in scene.sim.state.values()].count(INTERFACE_ATTACHMENT) == 3
