@@ -35,10 +35,14 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a plan is limited to: these targets (none is everything), with these slots `held` by nodes' keys."""
+    """What a plan is limited to: these targets (none is everything), with these slots `held` by nodes' keys.
+
+    Without `refresh` the cloud isn't asked how things are: for a plan that only makes what was never there, or ends it.
+    """
 
     targets: Sequence[str] = ()
     held: Mapping[str, Held] = field(default_factory=lambda: NOTHING_HELD)
+    refresh: bool = True
 
 
 EVERYTHING = Scope()
@@ -150,7 +154,7 @@ def apply_judged(
     """
     attempt = 1
     while True:
-        saved = world.terraform.plan(targets=scope.targets, held=scope.held)
+        saved = world.terraform.plan(targets=scope.targets, held=scope.held, refresh=scope.refresh)
         if not saved.changed:
             return 0
         patience.refuse(judge(saved.data), where)

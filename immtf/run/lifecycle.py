@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from immtf.errors import CloudFailed, ImmtfError, PersonNeeded
+from immtf.model.cloud import GONE
 from immtf.model.events import Noted, StepWaited
 from immtf.model.rows import NodeRow
 from immtf.model.snapshot import ChangeKind, NodeChange
@@ -118,7 +119,8 @@ def _stop_all(world: World, patience: Patience) -> None:
     asked: set[str] = set()
     pauses = Limits().polls()
     while True:
-        alive = [now.instance for now in world.nodes().values() if now.instance and now.alive and now.instance.state != "stopped"]
+        every = [item for now in world.nodes().values() for item in (now.slots.values() if now.slots else [now.instance]) if item]
+        alive = [item for item in every if item.state not in {"stopped", *GONE}]
         for instance in alive:
             if instance.state == "running" and instance.instance_id not in asked and _stop(world, instance.instance_id):
                 asked.add(instance.instance_id)

@@ -132,8 +132,6 @@ class Swap:
         world, node = self.moves.world, self.node
         now, place = self._observe(strays=not removes)
         kept = held(now, self.slot, both=not removes)
-        if kept is None:
-            raise PersonNeeded(f"there is no other slot than {self.slot}", where=str(node), next="run `immtf upgrade` again: it plans anew")
 
         def judge(plan: PlanData) -> list[Refusal]:
             if room is not None:
@@ -144,7 +142,7 @@ class Swap:
             world,
             self.moves.patience,
             judge=judge,
-            scope=Scope([place.address], {node.key: kept}),
+            scope=Scope([place.address], {node.key: kept} if kept else {}, refresh=bool(place.instance_id) and not removes),
             where=str(node),
             step="RemoveSlot" if removes else "RaiseSlot",
         )

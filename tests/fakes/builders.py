@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from immtf.model.cloud import Attachment, Instance, Volume
+from immtf.model.cloud import Attachment, Instance, Interface, Volume
 from immtf.model.guest import GuestFacts, Mark, Mount
-from immtf.model.layout import Layout, NodePlace, VolumePlace
+from immtf.model.layout import InterfacePlace, Layout, NodePlace, SlotPlace, VolumePlace
 from immtf.model.names import NodeId
 from immtf.model.service import Answer, Peer, ServiceView
 from immtf.model.snapshot import NodeNow
@@ -36,6 +37,22 @@ def make_place(key: str = "a", *, volume_id: str | None = None, instance_id: str
     addresses = {f"{module}.aws_instance.this", data.address, f"{module}.aws_volume_attachment.data"}
     owner = f"i-{key}" if instance_id is None else instance_id
     return NodePlace(NodeId("server", key), (module,), f"{module}.aws_instance.this", owner, frozenset(addresses), (data,))
+
+
+def make_slotted_place(key: str = "a", *, slots: Mapping[str, str] | None = None, interface: bool = True) -> NodePlace:
+    """Return the place of a node with slots: instance ids by slot names, the first one serves."""
+    module = f'module.server["{key}"]'
+    given = slots if slots is not None else {"ami-old-1": f"i-{key}", "ami-new-1": ""}
+    found = tuple(SlotPlace(name, f'{module}.aws_instance.this["{name}"]', identity) for name, identity in given.items())
+    own = InterfacePlace(f"{module}.aws_network_interface.this", f"eni-{key}", "10.0.0.1") if interface else None
+    place = replace(make_place(key), slots=found, interface=own)
+    return replace(place.in_slot(found[0]), addresses=frozenset({*place.addresses, *(slot.address for slot in found)}))
+
+
+def make_interface(owner: str = "", tie: str = "attached", interface_id: str = "eni-a") -> Interface:
+    """Return a network interface that hangs on this instance; on none, where none is named."""
+    state = "in-use" if owner else "available"
+    return Interface(interface_id, state, ZONE, "10.0.0.1", owner, f"eni-attach-{owner}" if owner else "", tie if owner else "")
 
 
 def make_layout(keys: str = "abc") -> Layout:

@@ -59,6 +59,10 @@ class SlottedPlanner(Planner):
         """Return where the instance of a slot is."""
         return f'{self.address(INSTANCE, key)}["{slot}"]'
 
+    def all_gone(self) -> list[Change]:
+        rows = super().all_gone()
+        return [replace(row, address=address) for row, address in zip(rows, self.sim.state, strict=True)]
+
     def _targeted(self, targets: Sequence[str]) -> set[str] | None:
         every = [row.address for key in self.sim.keys for row in self._node(key)]
         return (
@@ -170,10 +174,25 @@ class SlottedTerraform(FakeTerraform):
                 self._bind(kind, row)
         for row in (row for row in rows if row.type == INSTANCE and row.is_delete):
             self._end(row)
+        for row in (row for row in rows if row.type in {VOLUME, INTERFACE} and row.is_delete):
+            self._delete(row)
+
+    def _delete(self, row: Change) -> None:
+        known = self.sim.state[row.address]
+        if known.kind == VOLUME:
+            self.sim.delete(known.identity)
+        else:
+            del self.sim.interfaces[known.identity]
+        self._keep(row.address, None)
 
     def _untie(self, row: Change) -> None:
-        """End an attachment. As measured, one that is gone already can't be ended: the plan is from before the move."""
-        raise TerraformFailed(f"{row.address}: the attachment can't be ended: it is not there, or its instance runs")
+        """End an attachment of a stopped instance. As measured, one that is gone can't be ended: the plan is from before a move."""
+        known = self.sim.state[row.address]
+        things = {**self.sim.volumes, **self.sim.interfaces}
+        if things[known.volume].owner != known.identity or self.sim.instances[known.identity].state == "running":
+            raise TerraformFailed(f"{row.address}: the attachment can't be ended: it is not there, or its instance runs")
+        things[known.volume].owner = things[known.volume].tie = ""
+        self._keep(row.address, None)
 
     def _make(self, row: Change) -> None:
         key, slot = self._key(row.address), str(row.index)

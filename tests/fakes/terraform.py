@@ -68,7 +68,7 @@ class FakeTerraform:
         records: bool = False,
         held: Mapping[str, Held] = NOTHING_HELD,
     ) -> FakePlan:
-        assert refresh, "a plan that decides is made with a refresh"
+        assert refresh or held, "a plan that decides is made with a refresh, but for one that makes or ends a slot's instance alone"
         assert not (destroy and targets), "a destroy is of everything"
         assert not isinstance(targets, str), "one target is not a sequence of targets"
         assert targets or not held, "what is held is for one node's own plan"

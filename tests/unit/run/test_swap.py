@@ -10,6 +10,10 @@ import pytest
 from immtf.errors import GateFailed, PersonNeeded, UsageError
 from immtf.model.events import NodeStarted, PlanJudged, StepFinished, StepSkipped
 from immtf.model.layout import Layout
+from immtf.model.names import NodeId
+from immtf.run.lifecycle import destroy
+from immtf.run.moves import Moves
+from immtf.run.swap import Swap
 from immtf.run.upgrade import refuse_addressless
 from tests.fakes.calls import Crash, Fault
 from tests.fakes.cloud import FakeCloud
@@ -156,6 +160,47 @@ def test_an_instance_whose_making_was_cut_off_is_kept_if_it_is_good() -> None:
     assert scene.faults() == []
 
 
+def test_an_instance_that_a_killed_terraform_made_again_is_taken_up_in_the_place_of_the_one_that_is_gone() -> None:
+    """F7, F16: somebody ended the new instance, and the apply that made another was killed."""
+    scene = watched()
+    scene.sim.terminate(raise_new(scene, "b"))
+    scene.sim.clock.sleep(20)
+    stray = scene.sim.launch("b", NEW, slot_of(NEW))
+    scene.sim.clock.sleep(20)
+    scene.upgrade()
+    assert live(scene, "b") is stray
+    assert scene.faults() == []
+
+
+def test_a_new_instance_that_was_ended_by_hand_is_made_again() -> None:
+    """F16."""
+    scene = watched()
+    scene.sim.terminate(raise_new(scene, "b"))
+    scene.sim.clock.sleep(20)
+    scene.upgrade()
+    assert scene.faults() == []
+
+
+def test_an_instance_of_the_wrong_image_never_gets_the_volume() -> None:
+    """F26: whatever its slot is called."""
+    scene = watched()
+    scene.sim.images["ami-other"] = "good"
+    raise_new(scene, "b").image = "ami-other"
+    with pytest.raises(GateFailed, match="is made from ami-other, wanted ami-new"):
+        scene.upgrade()
+    assert scene.sim.calls.count("cloud.stop") == 0
+    scene.upgrade()
+    assert scene.faults() == []
+
+
+def test_a_slot_that_is_no_longer_planned_is_for_a_new_run() -> None:
+    executor = watched().executor()
+    executor.world.survey()
+    swap = Swap(Moves(executor.world, executor.patience, executor.ledger), NodeId("server", "b"), "ami-none-1")
+    with pytest.raises(PersonNeeded, match="no slot ami-none-1 any more"):
+        swap.await_slot()
+
+
 def test_a_stopped_new_instance_is_started() -> None:
     scene = watched()
     item = raise_new(scene, "c")
@@ -226,3 +271,15 @@ def test_nothing_is_told_of_a_step_that_has_nothing_to_do() -> None:
     assert ("server/b", "HandOver") in skipped
     assert not any(step in {"StopOld", "MoveToSlot"} for _, step in skipped)
     assert [row.kind for row in scene.sim.state.values()].count(INTERFACE_ATTACHMENT) == 3
+
+
+def test_before_a_destroy_the_instances_of_all_slots_are_stopped() -> None:
+    """A new instance beside the old one runs too, and would be destroyed with the rest."""
+    scene = make_slotted(3)
+    raise_new(scene, "b")
+    executor = scene.executor()
+    scene.sim.doomed = True
+    destroy(executor.world, executor.patience)
+    assert scene.sim.calls.count("cloud.stop") == len(scene.sim.instances)
+    assert {item.state for item in scene.sim.instances.values()} == {"terminated"}
+    assert scene.sim.volumes == scene.sim.interfaces == scene.sim.state == {}
