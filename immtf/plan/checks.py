@@ -66,6 +66,7 @@ RULES = (
     _hard("stray-instance", "no second instance is made for a node", "two servers would share one identity"),
     _hard("no-instance", "what is to be started is there", "there is nothing to start"),
     _hard("interface-deleted", "a node keeps its network interface", "the others know it by that address"),
+    _hard("interface-moves", "a node's network interface stays where the node serves", "the node would be cut off"),
     _hard("interface-lost", "a node's network interface is there", "its address has to be found first"),
     _hard("interface-elsewhere", "a node's network interface is on its own instance or on none", "someone else may be answering for it"),
     _hard("slot-alone", "a second instance is made, or taken away again, alone", "the node serves meanwhile, and stays untouched"),
@@ -109,7 +110,7 @@ RULES = (
     _soft(
         "consumer-unknown",
         "what the deployed blocks require is known, where a version changes that they may require",
-        "right where a block is there and can't publish yet what it requires",
+        "right where a block can't publish yet what it requires, or where the states can't be listed and a person looked",
     ),
     _hard(
         "upgrade-order",

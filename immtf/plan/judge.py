@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from immtf.errors import PlanRefused
 from immtf.plan.checks import named, way_past
-from immtf.plan.layout import ATTACHMENT, INSTANCE, INTERFACE, INTERFACE_ATTACHMENT, VOLUME
+from immtf.plan.layout import ATTACHMENT, INSTANCE, INTERFACE, VOLUME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from immtf.model.terraform import Change, PlanData
 
 
-_NODES_OWN = frozenset({INSTANCE, VOLUME, ATTACHMENT, INTERFACE, INTERFACE_ATTACHMENT})
+_NODES_OWN = frozenset({INSTANCE, VOLUME, ATTACHMENT, INTERFACE})
 REFUSED = "the plan was refused, nothing of it was applied: "
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from immtf.model.cloud import GONE
 from immtf.plan.judge import acting, hard_rules, node_rules, refuse_rows
-from immtf.plan.layout import INSTANCE
+from immtf.plan.layout import INSTANCE, INTERFACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,12 +52,21 @@ def judge_removed(plan: PlanData, now: NodeNow, slot: str) -> list[Refusal]:
 
 def judge_retired(plan: PlanData, now: NodeNow) -> list[Refusal]:
     """Judge what goes in the plan that ends a swap: instances that are stopped, and have nothing of the node any more."""
-    gone = [row for row in acting(plan) if row.type == INSTANCE and row.destroys and now.place.slot(str(row.index))]
+    rows = acting(plan)
+    gone = [row for row in rows if row.type == INSTANCE and row.destroys and now.place.slot(str(row.index))]
     running = [row for row in gone if (item := now.slots.get(str(row.index))) is not None and item.state not in {"stopped", *GONE}]
     return [
         *refuse_rows(running, "running-instance", "runs and would be destroyed without having been stopped", _AGAIN),
         *_in_use(gone, now),
+        *refuse_rows([row for row in rows if _unplugs(row, now)], "interface-moves", "would leave the instance that serves", _AGAIN),
     ]
+
+
+def _unplugs(row: Change, now: NodeNow) -> bool:
+    """Return whether a row would take the node's network interface off the running instance that has its volumes."""
+    ties = row.after.get("attachment") if row.type == INTERFACE and row.is_update and now.running else None
+    wanted = {str(tie.get("instance")) for tie in ties} if isinstance(ties, list) else set()
+    return bool(wanted) and wanted != {now.place.instance_id}
 
 
 def _is_slot(row: Change, now: NodeNow, slot: str) -> bool:

@@ -30,7 +30,6 @@ INSTANCE = "aws_instance"
 VOLUME = "aws_ebs_volume"
 ATTACHMENT = "aws_volume_attachment"
 INTERFACE = "aws_network_interface"
-INTERFACE_ATTACHMENT = "aws_network_interface_attachment"
 SWAP = "swap"
 _COUNTED = re.compile(r"\[\d+\]$")
 _KEY = re.compile(r'\[("(?:[^"\\]|\\.)*"|\d+)\]')
@@ -104,7 +103,7 @@ def _places(state: StateData, plan: PlanData | None) -> list[_Place]:
 
 def _tie(change: Change) -> Mapping[str, object]:
     """Return what a plan says of an attachment that the state has not: how things are to be tied is known before they are."""
-    return {name: change.after.get(name) for name in ("volume_id", "device_name", "device_index")} if change.type == ATTACHMENT else {}
+    return {name: change.after.get(name) for name in ("volume_id", "device_name")} if change.type == ATTACHMENT else {}
 
 
 def _by_node(cluster: Cluster, places: Iterable[_Place]) -> Mapping[tuple[str, str], list[_Place]]:
@@ -167,10 +166,11 @@ def _active(instances: Sequence[_Place], found: Iterable[_Place]) -> _Place | No
 def _interface(found: Iterable[_Place]) -> InterfacePlace | None:
     """Return the node's own network interface; None where it has none, or several, of which nobody could tell the one that is to move."""
     own = [place for place in found if place.type == INTERFACE and not place.deposed]
-    ties = [place.text("device_index") for place in found if place.type == INTERFACE_ATTACHMENT and not place.deposed]
     if len(own) != 1:
         return None
-    return InterfacePlace(own[0].address, own[0].identity, own[0].text("private_ip"), int(next(iter(ties), "") or 1))
+    ties = own[0].values.get("attachment")
+    indices = [int(tie["device_index"]) for tie in ties if tie.get("device_index")] if isinstance(ties, list) else []
+    return InterfacePlace(own[0].address, own[0].identity, own[0].text("private_ip"), indices[0] if indices else 1)
 
 
 def _devices(found: Iterable[_Place]) -> Mapping[str, str]:

@@ -51,6 +51,13 @@ KNOTTED: tuple[dict[str, Deployed], dict[str, Block]] = (
 """An upgrade in which c must go before b and b before a, so that nobody may wish a before c."""
 
 
+STAYING: tuple[dict[str, Deployed], dict[str, Block]] = (
+    make_deployed(make_part("a", "2"), make_part("b", "1", {"a": "2"}), make_part("c", "1", {"b": "2"})),
+    {"a": make_part("a", "1"), "b": make_part("b", "1"), "c": make_part("c", "1", {"a": "1"})},
+)
+"""An upgrade in which b keeps its version, so that c, which doesn't accept that one now, needn't go before it."""
+
+
 def chain(count: int) -> list[list[int]]:
     return [[number - 1] if number else [] for number in range(count)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from immtf.adapters.lease.hands import Hands
 from immtf.adapters.lease.s3 import S3Lease
 from immtf.adapters.lease.taking import Taker
 from immtf.model.lease import Holder, LeaseRecord
@@ -57,3 +58,9 @@ class Machine:
                 self.time.after(pause_s, again)
 
         self.time.after(pause_s, again)
+
+
+def make_hands(told: list[Event] | None = None, *, clock: VirtualClock | None = None, check: Callable[[], None] = lambda: None) -> Hands:
+    """Return what takes leases for a reap, which waits on virtual time."""
+    holder = Holder(run="r9", who="eve@here", command="reap", pid=4712, since="2026-01-02 03:04:05 UTC")
+    return Hands(holder, clock or VirtualClock(), (told if told is not None else []).append, check)

@@ -29,6 +29,7 @@ class _Instance:
     spec: InstanceSpec
     running: bool = True
     starts: int = 1
+    interfaces: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -85,7 +86,10 @@ class FakeRuntime:
                 raise RuntimeFailed(f"there is no image {spec.image_id}")
             if spec.instance_id in self.guests:
                 raise RuntimeFailed(f"{spec.instance_id} is there already")
-            if any(guest.spec.address == spec.address and guest.running for guest in self.guests.values()):
+            if any(
+                (guest.spec.address == spec.address and guest.running) or spec.address in guest.interfaces.values()
+                for guest in self.guests.values()
+            ):
                 raise RuntimeFailed(f"{spec.address} is in use")
             self.guests[spec.instance_id] = _Instance(spec)
 
@@ -142,6 +146,23 @@ class FakeRuntime:
                 raise VolumeBusy(f"{volume_id} is mounted in {volume.instance_id}")
             volume.instance_id, volume.device, volume.mounted = None, None, False
 
+    def attach_interface(self, instance_id: str, address: str, index: int) -> None:
+        with self._work("attach_interface", instance_id, address, str(index)):
+            guest = self._guest(instance_id)
+            if guest.interfaces.get(index) == address:
+                return
+            if index < 1 or index in guest.interfaces:
+                raise RuntimeFailed(f"interface {index} of {instance_id} is taken")
+            if any(address in {other.spec.address, *other.interfaces.values()} for other in self.guests.values()):
+                raise RuntimeFailed(f"{address} is in use")
+            guest.interfaces[index] = address
+
+    def detach_interface(self, instance_id: str, index: int) -> None:
+        with self._work("detach_interface", instance_id, str(index)):
+            if index < 1:
+                raise RuntimeFailed(f"the primary interface of {instance_id} stays")
+            self._guest(instance_id).interfaces.pop(index, None)
+
     def snapshot(self, snapshot_id: str, volume_id: str) -> None:
         with self._work("snapshot", snapshot_id, volume_id):
             self.snapshots[snapshot_id] = self._volume(volume_id).content
@@ -188,6 +209,7 @@ class FakeRuntime:
                     },
                     services={},
                     log="",
+                    interfaces={str(index): address for index, address in guest.interfaces.items()},
                 )
                 for instance_id, guest in self.guests.items()
             ]

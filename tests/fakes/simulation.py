@@ -25,12 +25,11 @@ if TYPE_CHECKING:
     from immtf.plan.image import Image
 
 ImageKind = Literal["good", "formats", "never-joins", "root-disk"]
-Kind = Literal["aws_instance", "aws_ebs_volume", "aws_volume_attachment", "aws_network_interface", "aws_network_interface_attachment"]
+Kind = Literal["aws_instance", "aws_ebs_volume", "aws_volume_attachment", "aws_network_interface"]
 INSTANCE: Kind = "aws_instance"
 VOLUME: Kind = "aws_ebs_volume"
 ATTACHMENT: Kind = "aws_volume_attachment"
 INTERFACE: Kind = "aws_network_interface"
-INTERFACE_ATTACHMENT: Kind = "aws_network_interface_attachment"
 OLD, NEW = "ami-old", "ami-new"
 MOUNT = "/var/lib/consul"
 GONE = ("shutting-down", "terminated")

@@ -1,7 +1,7 @@
 """Nodes with slots: what Terraform plans and does for `modules/slotted-node`, and a whole world of such nodes.
 
 As measured with the real provider: the attachment of a volume that was moved behind Terraform's back is planned as "create" and adopted;
-the one of a network interface is read back as it is. An old instance goes last, after nothing hangs on it any more.
+a network interface that was moved is read back as it is, else it is to be updated. An old instance goes last.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from tests.fakes.simulation import (
     GONE,
     INSTANCE,
     INTERFACE,
-    INTERFACE_ATTACHMENT,
     OLD,
     VOLUME,
     Row,
@@ -36,9 +35,9 @@ if TYPE_CHECKING:
 
     from immtf.model.layout import Held
     from immtf.model.terraform import Change
-    from tests.fakes.simulation import Kind, SimInstance
+    from tests.fakes.simulation import SimInstance
 
-NAMES = {INSTANCE: "this", VOLUME: "data", ATTACHMENT: "data", INTERFACE: "this", INTERFACE_ATTACHMENT: "this"}
+NAMES = {INSTANCE: "this", VOLUME: "data", ATTACHMENT: "data", INTERFACE: "this"}
 
 
 def slot_of(image: str, told: str = "u1") -> str:
@@ -78,8 +77,7 @@ class SlottedPlanner(Planner):
             slots, active = ({kept.slot, wanted} if kept.both else {kept.slot}), kept.slot
         there = {row.slot for row in self.sim.state.values() if row.kind == INSTANCE and row.node == key and self._live(row)}
         instances = [self._slot(key, slot, wanted=slot in slots) for slot in sorted(slots | there)]
-        ties = [self._tie(kind, key, active) for kind in (ATTACHMENT, INTERFACE_ATTACHMENT)]
-        return [*instances, self._quiet(VOLUME, key), self._quiet(INTERFACE, key), *ties]
+        return [*instances, self._quiet(VOLUME, key), self._interface(key, active), self._tie(key, active)]
 
     def _live(self, row: Row) -> bool:
         item = self.sim.instances.get(row.identity)
@@ -103,17 +101,27 @@ class SlottedPlanner(Planner):
         blank = self._row(INSTANCE, key, actions, after=after, reason="replace_because_tainted" if len(actions) > 1 else "")
         return replace(blank, address=self.slot(key, slot), index=slot, before=before)
 
-    def _tie(self, kind: Kind, key: str, active: str) -> Change:
-        """Return the row of an attachment: gone where what it ties hangs elsewhere; an interface's is read back where it hangs right."""
-        known, wanted = self.sim.state.get(self.address(kind, key)), self.sim.state.get(self.slot(key, active))
-        thing = next(item for item in (self.sim.volumes if kind == ATTACHMENT else self.sim.interfaces).values() if item.node == key)
-        right = wanted is not None and self._live(wanted) and not wanted.tainted and thing.owner == wanted.identity
-        after: dict[str, object] = {"device_name": "/dev/xvdf", "instance_id": wanted.identity if wanted else None}
-        if known is None or (kind == ATTACHMENT and thing.owner != known.identity) or not thing.owner:
-            return self._row(
-                kind, key, ("create",), after={**after, "volume_id": thing.volume_id} if isinstance(thing, SimVolume) else after
-            )
-        return self._row(kind, key, ("no-op",) if right else ("delete", "create"), after=after)
+    def _interface(self, key: str, active: str) -> Change:
+        """Return the interface's row: to be updated where it isn't on the slot that is to have it."""
+        wanted = self._serving(key, active)
+        interface = next(item for item in self.sim.interfaces.values() if item.node == key)
+        right = interface.owner == wanted and bool(wanted)
+        after: dict[str, object] = {"attachment": [{"instance": wanted, "device_index": 1}]} if wanted else {}
+        return self._row(INTERFACE, key, ("no-op",) if right else ("update",), after=after)
+
+    def _tie(self, key: str, active: str) -> Change:
+        """Return the row of the volume's attachment: gone where the volume hangs elsewhere than the state has it."""
+        known, wanted = self.sim.state.get(self.address(ATTACHMENT, key)), self._serving(key, active)
+        volume = next(item for item in self.sim.volumes.values() if item.node == key)
+        after: dict[str, object] = {"device_name": "/dev/xvdf", "instance_id": wanted or None, "volume_id": volume.volume_id}
+        if known is None or volume.owner != known.identity:
+            return self._row(ATTACHMENT, key, ("create",), after=after)
+        return self._row(ATTACHMENT, key, ("no-op",) if volume.owner == wanted else ("delete", "create"), after=after)
+
+    def _serving(self, key: str, active: str) -> str:
+        """Return the instance of the slot that is to serve, "" where there is none yet."""
+        row = self.sim.state.get(self.slot(key, active))
+        return row.identity if row is not None and self._live(row) and not row.tainted else ""
 
 
 @dataclass
@@ -156,26 +164,32 @@ class SlottedTerraform(FakeTerraform):
         values: dict[str, object] = {"id": row.identity}
         if row.kind == ATTACHMENT:
             values = {"id": "vai-1", "instance_id": row.identity, "volume_id": row.volume, "device_name": "/dev/xvdf"}
-        elif row.kind == INTERFACE_ATTACHMENT:
-            values = {"id": "eni-attach-1", "instance_id": row.identity, "network_interface_id": row.volume, "device_index": 1}
         elif row.identity in self.sim.interfaces:
-            values["private_ip"] = self.sim.interfaces[row.identity].address
+            interface = self.sim.interfaces[row.identity]
+            values |= {"private_ip": interface.address, "attachment": [{"instance": interface.owner, "device_index": 1}]}
         module = f'module.server["{row.node}"]'
         return Resource(address, module, address.split(".")[2], NAMES[row.kind], row.slot or None, values, tainted=row.tainted)
 
     def _carry_out(self, rows: list[Change]) -> None:
-        for kind in (INTERFACE_ATTACHMENT, ATTACHMENT):
-            for row in (row for row in rows if row.type == kind and row.destroys):
-                self._untie(row)
-        for row in (row for row in rows if row.type == INSTANCE and "create" in row.actions):
-            self._make(row)
-        for kind in (ATTACHMENT, INTERFACE_ATTACHMENT):
-            for row in (row for row in rows if row.type == kind and "create" in row.actions):
-                self._bind(kind, row)
-        for row in (row for row in rows if row.type == INSTANCE and row.is_delete):
-            self._end(row)
-        for row in (row for row in rows if row.type in {VOLUME, INTERFACE} and row.is_delete):
-            self._delete(row)
+        order = [(ATTACHMENT, "delete", self._untie), (INTERFACE, "delete", self._delete), (INSTANCE, "create", self._make)]
+        order += [(INTERFACE, "update", self._plug), (ATTACHMENT, "create", self._bind)]
+        order += [(INSTANCE, "delete", self._end), (VOLUME, "delete", self._delete)]
+        for kind, action, effect in order:
+            for row in rows:
+                if row.type == kind and action in row.actions and not (effect == self._end and row.is_replace):
+                    effect(row)
+
+    def _plug(self, row: Change) -> None:
+        """Attach an interface that hangs on nothing; one that hangs elsewhere is for immtf to move."""
+        key = self._key(row.address)
+        interface = self.sim.interfaces[self.sim.state[row.address].identity]
+        if interface.owner:
+            raise TerraformFailed(f"{row.address} would be moved by Terraform: that is for immtf")
+        plug(self.sim, interface, self._wanted(key))
+        self.sim.clock.sleep(self.sim.times.move + 1)
+
+    def _wanted(self, key: str) -> SimInstance:
+        return self.sim.instances[self.sim.state[self.planner.slot(key, slot_of(self.sim.wanted))].identity]
 
     def _delete(self, row: Change) -> None:
         known = self.sim.state[row.address]
@@ -188,10 +202,10 @@ class SlottedTerraform(FakeTerraform):
     def _untie(self, row: Change) -> None:
         """End an attachment of a stopped instance. As measured, one that is gone can't be ended: the plan is from before a move."""
         known = self.sim.state[row.address]
-        things = {**self.sim.volumes, **self.sim.interfaces}
-        if things[known.volume].owner != known.identity or self.sim.instances[known.identity].state == "running":
+        volume = self.sim.volumes[known.volume]
+        if volume.owner != known.identity or self.sim.instances[known.identity].state == "running":
             raise TerraformFailed(f"{row.address}: the attachment can't be ended: it is not there, or its instance runs")
-        things[known.volume].owner = things[known.volume].tie = ""
+        volume.owner = volume.tie = ""
         self._keep(row.address, None)
 
     def _make(self, row: Change) -> None:
@@ -208,15 +222,14 @@ class SlottedTerraform(FakeTerraform):
         item = self._part(f"create:{key}", launch)
         self._keep(row.address, Row(key, INSTANCE, item.instance_id, slot=slot))
 
-    def _bind(self, kind: Kind, row: Change) -> None:
+    def _bind(self, row: Change) -> None:
         key = self._key(row.address)
-        item = self.sim.instances[self.sim.state[self.planner.slot(key, slot_of(self.sim.wanted))].identity]
-        thing = next(own for own in (self.sim.volumes if kind == ATTACHMENT else self.sim.interfaces).values() if own.node == key)
-        if thing.owner != item.instance_id:
-            raise TerraformFailed(f"VolumeInUse: {key} hangs on {thing.owner or 'nothing'}", code="VolumeInUse")
-        name = thing.volume_id if isinstance(thing, SimVolume) else thing.interface_id
+        item = self._wanted(key)
+        volume = next(own for own in self.sim.volumes.values() if own.node == key)
+        if volume.owner != item.instance_id:
+            raise TerraformFailed(f"VolumeInUse: {volume.volume_id} hangs on {volume.owner or 'nothing'}", code="VolumeInUse")
         self._part(f"adopt:{key}", lambda: None)
-        self._keep(row.address, Row(key, kind, item.instance_id, name))
+        self._keep(row.address, Row(key, ATTACHMENT, item.instance_id, volume.volume_id))
 
     def _end(self, row: Change) -> None:
         key = self._key(row.address)
@@ -263,4 +276,3 @@ def _populate(sim: SimWorld, planner: SlottedPlanner, key: str) -> None:
     sim.state[planner.address(VOLUME, key)] = Row(key, VOLUME, volume.volume_id)
     sim.state[planner.address(INTERFACE, key)] = Row(key, INTERFACE, interface.interface_id)
     sim.state[planner.address(ATTACHMENT, key)] = Row(key, ATTACHMENT, item.instance_id, volume.volume_id)
-    sim.state[planner.address(INTERFACE_ATTACHMENT, key)] = Row(key, INTERFACE_ATTACHMENT, item.instance_id, interface.interface_id)

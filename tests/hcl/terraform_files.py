@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2] / "terraform"
-MODULES = sorted(path.parent for path in ROOT.glob("*/*/versions.tf"))
+SWAP = ROOT / "blocks/consul/swap"
+MODULES = sorted(path.parent for path in [*ROOT.glob("*/*/versions.tf"), SWAP / "versions.tf"])
 BLOCKS = [path for path in MODULES if path.parent.name == "blocks"]
 
 _BLOCK = re.compile(r'^(?P<kind>\w+)(?: "(?P<first>[^"]+)")?(?: "(?P<second>[^"]+)")? \{\n(?P<body>.*?)^\}', re.MULTILINE | re.DOTALL)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.hcl.terraform_files import BLOCKS, MODULES, ROOT, Part, parts
+from immtf.cli.catalogue import blocks_at
+from tests.hcl.terraform_files import BLOCKS, MODULES, ROOT, SWAP, Part, parts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,8 +17,10 @@ each_module = pytest.mark.parametrize("module", MODULES, ids=lambda path: str(pa
 
 
 def test_there_are_modules_and_blocks() -> None:
-    assert {path.name for path in MODULES} >= {"node", "network", "consul"}
+    assert {path.name for path in MODULES} >= {"node", "slotted-node", "network", "consul"}
     assert [path.name for path in BLOCKS] == ["base", "consul", "service"]
+    assert SWAP in MODULES
+    assert sorted(blocks_at(ROOT / "blocks")) == ["base", "consul", "service"], "the block for swap is none of this infrastructure"
 
 
 @each_module
@@ -62,8 +65,26 @@ def test_no_backend_and_no_provider_are_set(module: Path) -> None:
     assert [part.labels for part in parts(module) if part.kind == "provider" or re.search(r"^\s+backend ", part.body, re.MULTILINE)] == []
 
 
-def test_a_data_volume_never_goes_with_its_instance() -> None:
+@pytest.mark.parametrize("name", ["node", "slotted-node"])
+def test_a_data_volume_never_goes_with_its_instance(name: str) -> None:
     """The volume is a resource of its own, and no block device inside the instance."""
-    found = {part.labels: part for part in parts(ROOT / "modules/node") if part.kind == "resource"}
+    found = {part.labels: part for part in parts(ROOT / "modules" / name) if part.kind == "resource"}
     assert isinstance(found["aws_ebs_volume", "data"], Part)
     assert "ebs_block_device" not in found["aws_instance", "this"].body
+
+
+def test_an_instance_in_a_slot_refers_to_nothing_of_its_node() -> None:
+    """F2: whatever it refers to would come along in the plan that makes it, and of every node."""
+    (instance,) = (part for part in parts(ROOT / "modules/slotted-node") if part.labels == ("aws_instance", "this"))
+    assert "aws_" not in instance.body
+    assert "depends_on" not in instance.body
+    assert "private_ip" not in instance.body
+
+
+def test_the_block_for_swap_is_the_block_consul_but_for_its_nodes_and_what_is_held() -> None:
+    """A change of the one that is not made to the other is seen here."""
+    plain, swapped = ({(part.kind, *part.labels): part.body for part in parts(path)} for path in (ROOT / "blocks/consul", SWAP))
+    assert swapped.keys() - plain.keys() == {("variable", "held")}
+    assert plain.keys() - swapped.keys() == {("moved",)}
+    other = {key for key in plain.keys() & swapped.keys() if plain[key] != swapped[key]}
+    assert other == {("module", "network"), ("module", "server"), ("output", "nodes")}

@@ -72,6 +72,14 @@ class Cloud:
         """Return the addresses of the instances that run."""
         return [item.address for item in self.machines() if item.state == "running"]
 
+    def interfaces(self) -> dict[str, tuple[str, str]]:
+        """Return each node's own network interface by its private address, with the instance that it is attached to ("" for none)."""
+        answer = self.ec2.describe_network_interfaces(Filters=[{"Name": "tag-key", "Values": ["immtf:node"]}])["NetworkInterfaces"]
+        return {
+            self._node({"Tags": row["TagSet"]}): (row["PrivateIpAddress"], row.get("Attachment", {}).get("InstanceId", ""))
+            for row in answer
+        }
+
     def volumes(self) -> dict[str, tuple[str, str]]:
         """Return each node's volume, with the instance that it is attached to ("" for none)."""
         answer = self.ec2.describe_volumes(Filters=[{"Name": "tag-key", "Values": ["immtf:node"]}])["Volumes"]

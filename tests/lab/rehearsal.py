@@ -43,6 +43,14 @@ def copied(tree: Path, *, alone: bool) -> Path:
     return file.parent
 
 
+def rename_group(block: Path) -> None:
+    """Give the servers' security group another address in the configuration of a copied block consul, and say so with `moved`."""
+    file = block / "main.tf"
+    renamed = re.sub(r'(aws_security_group"? ?[."]+)server\b', r"\1servers", file.read_text())
+    file.write_text(renamed + "\nmoved {\n  from = aws_security_group.server\n  to   = aws_security_group.servers\n}\n")
+    assert renamed.count('servers" {') == renamed.count("aws_security_group.servers.id") == 1
+
+
 class Rehearsal:
     """One block in one lab. `directory` holds all of it: the program's home, and a copy of the block.
 
@@ -61,6 +69,12 @@ class Rehearsal:
         """Copy the repository's `terraform/` once more, to be changed; work on the copied block from now on, and return its directory."""
         self.block = copied(self.directory / name / "terraform", alone=self.alone)
         return self.block
+
+    def swap(self) -> None:
+        """Work on the form of the block whose nodes are swapped, from now on; it makes its own network."""
+        self.block /= "swap"
+        file = self.block / "immtf.yaml"
+        file.write_text(REQUIRES.sub("", file.read_text()))
 
     def change(self, old: str, new: str) -> None:
         """Change the block's file, which must hold `old`."""

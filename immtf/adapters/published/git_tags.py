@@ -2,6 +2,7 @@
 
 Each tag's `immtf.yaml` is read out of the repository; nothing is checked out. The version in the file must be the tag's: one that was
 tagged and not raised, or the other way round, is told and left out. A tag that is no version's, in a tree without blocks, is none of ours.
+What is below a block's own directory is the block's, and not looked through.
 """
 
 from __future__ import annotations
@@ -98,7 +99,9 @@ class _Trees:
         if commit not in self._listed:
             rows = self._repository.ask("ls-tree", "-r", "-z", "--full-tree", commit).split("\0")
             files = [(row.partition("\t")[0].split()[2], PurePosixPath(row.partition("\t")[2])) for row in rows if row]
-            found = [(str(path.parent), *self._block(blob)) for blob, path in files if path.name == _FILE]
+            tops = {path.parent for _, path in files if path.name == _FILE}
+            own = [(blob, path.parent) for blob, path in files if path.name == _FILE and tops.isdisjoint(path.parent.parents)]
+            found = [(str(directory), *self._block(blob)) for blob, directory in own]
             self._listed[commit] = tuple(_There(path, block, problem) for path, block, problem in sorted(found, key=lambda one: one[0]))
         return self._listed[commit]
 

@@ -116,3 +116,18 @@ def test_a_node_keeps_its_network_interface(actions: tuple[str, ...]) -> None:
     place = now("i-n").place
     row = make_change(f"{MODULE}.aws_network_interface.this", *actions)
     assert checks(judge_node(make_plan_data(row), place, Layout({A: place}), ZONES)) == ["interface-deleted"]
+
+
+@pytest.mark.parametrize(("instance", "refused"), [("i-a", ["interface-moves"]), ("i-n", [])])
+def test_the_interface_of_a_node_that_serves_stays_where_it_is(instance: str, refused: list[str]) -> None:
+    """As a plan that still holds the old slot would have it, after the move."""
+    row = make_change(f"{MODULE}.aws_network_interface.this", "update", after={"attachment": [{"instance": instance, "device_index": 1}]})
+    assert checks(judge_retired(make_plan_data(row), now("i-n", old="stopped"))) == refused
+
+
+def test_before_the_stop_the_interface_is_to_be_updated_and_that_is_no_fault() -> None:
+    place = now().place
+    new = place.slot(NEW)
+    assert new is not None
+    row = make_change(f"{MODULE}.aws_network_interface.this", "update", after={"attachment": [{"instance": "i-n", "device_index": 1}]})
+    assert checks(judge_node(make_plan_data(row, ENDED, TIED), place.in_slot(new), Layout({A: place}), ZONES)) == []

@@ -66,9 +66,8 @@ def slotted(resources: dict[str, dict[str, object]], *, swapped: bool = True) ->
 STATE: dict[str, dict[str, object]] = {
     f'aws_instance.this["{OLD}"]': {"id": "i-a"},
     "aws_ebs_volume.data": {"id": "vol-a"},
-    "aws_network_interface.this": {"id": "eni-a", "private_ip": "10.0.0.9"},
+    "aws_network_interface.this": {"id": "eni-a", "private_ip": "10.0.0.9", "attachment": [{"instance": "i-a", "device_index": 2}]},
     "aws_volume_attachment.data": {"id": "vai-1", "instance_id": "i-a", "volume_id": "vol-a", "device_name": "/dev/xvdf"},
-    "aws_network_interface_attachment.this": {"id": "eni-attach-1", "instance_id": "i-a", "device_index": 2},
 }
 
 
@@ -94,7 +93,9 @@ def test_a_slot_that_is_still_to_be_made_is_laid_out_and_one_that_went_is_not() 
 
 
 def test_how_a_volume_is_to_be_tied_is_known_from_the_plan_where_the_state_lost_its_attachment() -> None:
-    block, state = slotted({name: values for name, values in STATE.items() if "attachment" not in name})
+    loose = {"id": "eni-a", "private_ip": "10.0.0.9", "attachment": []}
+    kept = {name: values for name, values in STATE.items() if "attachment" not in name}
+    block, state = slotted({**kept, "aws_network_interface.this": loose})
     after = {"device_name": "/dev/xvdg", "volume_id": "vol-a", "instance_id": "i-n"}
     place = lay_out(block, state, make_plan_data(make_change(f"{MODULE}.aws_volume_attachment.data", "create", after=after))).nodes[A]
     assert place.volumes[0].device == "/dev/xvdg"

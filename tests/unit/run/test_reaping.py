@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from immtf.errors import CloudFailed, CredentialsRefused, Interrupted, PersonNeeded
 from immtf.model.events import Noted
 from immtf.model.reaping import DISKS, KINDS
-from immtf.plan.reaping import fate_of, stamp
+from immtf.plan.reaping import View, fate_of, stamp
 from immtf.run.fence import unguarded
 from immtf.run.gates import Patience
 from immtf.run.reaping import Reaping
@@ -39,7 +39,12 @@ class Bench:
         return {"immtf:class": "test", "immtf:environment": name, "immtf:expires": stamp(self.cloud.start + life_s)}
 
     def reaping(self, *at_work: str) -> Reaping:
-        return Reaping(self.cloud, self.patience, self.cloud.now(), at_work)
+        return Reaping(self.cloud, self.patience, self.view(*at_work))
+
+    def view(self, *at_work: str) -> View:
+        """Return what is known where every record was seen."""
+        goes = {item.tags.get("immtf:environment", "") for item in self.cloud.things.values()}
+        return View(self.cloud.now(), at_work, goes)
 
     def told(self) -> list[str]:
         return [event.message for event in self.events if isinstance(event, Noted)]
@@ -145,7 +150,7 @@ def test_nothing_is_ever_taken_that_may_not_be(rows: list[tuple[str, str, float 
         expires = "never" if life_s is None else stamp(bench.cloud.start + life_s)
         tags = {"immtf:class": word, "immtf:environment": name, "immtf:expires": expires}
         bench.cloud.add(f"{kind}-{number}", kind, tags)  # type: ignore[arg-type]  # from KINDS
-        if not fate_of(tags, bench.cloud.start, {"t-11111111"}).goes:
+        if not fate_of(tags, bench.view("t-11111111")).goes:
             kept.add(f"{kind}-{number}")
     assert bench.reaping("t-11111111").everything() == ()
     assert set(bench.cloud.things) == kept

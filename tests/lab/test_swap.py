@@ -1,0 +1,55 @@
+"""Strategy `swap` for real: the next instance beside the present one, and the node over to it with its volume and its address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.points import at
+from tests.lab.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.lab.rehearsal import Rehearsal
+
+NODES = ["server/a", "server/b", "server/c"]
+MOVED = ["StopOld", "MoveToSlot", "ProveVolumes", "SettleNode", "ApplyNode"]
+
+
+@pytest.mark.lab(minutes=6)
+def test_a_cluster_is_swapped_through_a_kill_in_the_middle_of_a_move(rehearsal: Rehearsal, show: Callable[[str], None]) -> None:
+    """F5: killed when the volume and the address of a node are between two instances; the next run ends that move first.
+
+    Every node keeps its volume, its address and its place in Raft, and no two instances of a node serve at once.
+    """
+    rehearsal.swap()
+    rehearsal.create("1.0.0")
+    cloud = rehearsal.cloud
+    before, volumes, old = cloud.interfaces(), cloud.volumes(), cloud.instances()
+    store = Store([address for address, _ in before.values()])
+    keys = store.write(50)
+    killed = rehearsal.kill_at(at("step_started", step="MoveToSlot"), "upgrade", "--yes", tree=True)
+    node = [event["node"] for event in killed.of("node_started")][-1]
+    assert killed.one("step_finished", step="StopOld", node=node)
+
+    with rehearsal.watched() as watch:
+        ended = rehearsal.run("upgrade", "--yes").expect(0)
+
+    started = [event["node"] for event in ended.of("node_started") if event["action"] == "swap"]
+    assert (started[0], sorted(started)) == (node, NODES), "the node that is away goes first"
+    assert not [event for event in ended.of("step_finished") if event["node"] == node and event["step"] in {"RaiseSlot", "StopOld"}]
+    assert [event["step"] for event in ended.of("step_finished") if event["node"] == started[-1]][-5:] == MOVED
+    show(f"away: {ended.last['away_s']}")
+    assert (watch.problems, watch.most_of_one_node) == ([], 2)
+    now = cloud.instances()
+    assert sorted(now) == sorted(old)
+    assert not set(now.values()) & set(old.values())
+    assert len(cloud.machines()) == 3, "the old instances are gone"
+    assert cloud.interfaces() == {key: (address, now[key]) for key, (address, _) in before.items()}
+    assert cloud.volumes() == {key: (volume, now[key]) for key, (volume, _) in volumes.items()}
+    assert store.read() == keys
+    rehearsal.run("plan").expect(0)
+    rehearsal.run("destroy", "--yes", "--confirm", "default").expect(0)
+    assert cloud.machines() == []
