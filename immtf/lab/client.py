@@ -32,6 +32,7 @@ __all__ = ["Lab", "down", "find", "up"]
 
 READY = b"ready\n"
 DOCKER = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONFIG")
+KEPT = ("HOME", "TMPDIR", "TZ", "PYTHONDONTWRITEBYTECODE", "IMMTF_LAB_VOLUMES", *DOCKER)
 DOWN_LIMIT_S = 60.0
 DOWN_ANSWER_LIMIT_S = 5.0
 DOCKER_START_LIMIT_S = 180.0
@@ -252,7 +253,7 @@ def _last_line(log: Path) -> str:
 
 def controller_environment(path: Sequence[Path], environment: Mapping[str, str]) -> dict[str, str]:
     """Give all that the controller finds in its environment: nothing that leads to a real cloud or a person's credentials."""
-    kept = {name: environment[name] for name in ("HOME", "TMPDIR", "TZ", "PYTHONDONTWRITEBYTECODE", *DOCKER) if name in environment}
+    kept = {name: environment[name] for name in KEPT if name in environment}
     modules = [str(Path(immtf.__file__).parent.parent), environment.get("PYTHONPATH", "")]
     return kept | {
         "PATH": os.pathsep.join([*(str(folder.resolve()) for folder in path), environment.get("PATH", os.defpath)]),

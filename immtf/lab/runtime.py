@@ -49,7 +49,8 @@ class InstanceStatus:
     """One row of `lab status`: what really runs, as opposed to what the API says.
 
     `mounts` maps a mount point in the guest to the volume id behind it; `services` maps a service to its state
-    (`running`, `waiting`, `restarting`, `failed`).
+    (`running`, `waiting`, `restarting`, `failed`); `interfaces` maps the index of each further interface ("1" upwards, as text) to its
+    address.
     """
 
     instance_id: str
@@ -60,6 +61,7 @@ class InstanceStatus:
     mounts: dict[str, str]
     services: dict[str, str]
     log: str
+    interfaces: dict[str, str] = field(default_factory=dict)
 
 
 class Runtime(Protocol):
@@ -91,6 +93,15 @@ class Runtime(Protocol):
 
     def detach(self, volume_id: str, *, force: bool = False) -> None:
         """Take the volume out of reach. `VolumeBusy` while it is mounted in a running guest, unless forced. Idempotent."""
+
+    def attach_interface(self, instance_id: str, address: str, index: int) -> None:
+        """Give an instance, running or not, a further private address as its interface `index` (1 upwards).
+
+        It is kept over stop and start. There already: done. The index or the address taken, or index 0: `RuntimeFailed`.
+        """
+
+    def detach_interface(self, instance_id: str, index: int) -> None:
+        """Take that address away again, once the services that need it have stopped. Idempotent; the primary one (0): `RuntimeFailed`."""
 
     def snapshot(self, snapshot_id: str, volume_id: str) -> None:
         """Keep a copy of the volume's content as it is now."""

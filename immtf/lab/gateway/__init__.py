@@ -1,10 +1,10 @@
 """The lab's control plane: a gateway in front of moto that speaks EC2's wire protocol and knows none of moto's objects.
 
 A request comes in at `app`; `wire` reads it. `describe` shows what moto has with the lab's states (`states`) laid over it (`overlay`,
-`filters`). `instances`, `volumes` and `images` judge an action by `rules` that moto lacks, tell moto through `backend`, and
-begin a transition; `transitions` and `volume_transitions` make it true through the runtime, in the background (`lanes`), as long as
-`delays` say; `keys` has what lets a person into an instance. `watch` and `adoption` see what happens without a call. `orders` are faults on
-demand; `memory` has the answers that a stale API gives again.
+`filters`). `instances`, `volumes`, `interfaces` and `images` judge an action by `rules` that moto lacks (`interface_rules`, `addresses`),
+tell moto through `backend`, and begin a transition; `transitions`, `volume_transitions` and `interface_transitions` make it true
+through the runtime, in the background (`lanes`), as long as `delays` say; `keys` has what lets a person into an instance. `watch` and
+`adoption` see what happens without a call. `orders` are faults on demand; `memory` has the answers that a stale API gives again.
 """
 
 from __future__ import annotations

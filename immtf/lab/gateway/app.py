@@ -24,6 +24,8 @@ from immtf.lab.gateway.delays import AT_ONCE, Delays
 from immtf.lab.gateway.describe import LISTINGS, describe
 from immtf.lab.gateway.images import ImageActions
 from immtf.lab.gateway.instances import InstanceActions
+from immtf.lab.gateway.interface_transitions import InterfaceTransitions
+from immtf.lab.gateway.interfaces import InterfaceActions
 from immtf.lab.gateway.memory import Memory
 from immtf.lab.gateway.orders import Dropped, Fail, Late, Order, Orders, Stale, Stuck
 from immtf.lab.gateway.transitions import InstanceTransitions
@@ -70,12 +72,14 @@ class Gateway:
         self._counting = threading.Lock()
         self.cloud = Cloud(Backend(self.app, lock), runtime, delays, lock)
         volumes = VolumeTransitions(self.cloud)
-        instances = InstanceTransitions(self.cloud, volumes)
+        interfaces = InterfaceTransitions(self.cloud)
+        instances = InstanceTransitions(self.cloud, volumes, interfaces)
         self._adoption = Adoption(self.cloud, instances)
         self._handlers: dict[str, Callable[[Call], Answer]] = {
             **dict.fromkeys(LISTINGS, lambda call: describe(self.cloud, call)),
             **InstanceActions(self.cloud, instances, self._adoption).handlers(),
             **VolumeActions(self.cloud, volumes).handlers(),
+            **InterfaceActions(self.cloud, interfaces).handlers(),
             **ImageActions(self.cloud).handlers(),
             **ConsoleActions(self.cloud).handlers(),
         }

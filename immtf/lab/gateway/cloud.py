@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from threading import Event, RLock
 from typing import TYPE_CHECKING
 
-from immtf.lab.gateway.facts import InstanceFacts, VolumeFacts, read_instances, read_volumes
+from immtf.lab.gateway.facts import InstanceFacts, InterfaceFacts, VolumeFacts, read_instances, read_interfaces, read_volumes
 from immtf.lab.gateway.lanes import Lanes
 from immtf.lab.gateway.states import Record
 from immtf.lab.gateway.wire import text
@@ -55,6 +55,15 @@ class Cloud:
     def volume(self, region: str, volume_id: str) -> VolumeFacts:
         """Look one volume up. Raises `Refusal` if there is none."""
         return next(read_volumes(self.backend.tree(region, "DescribeVolumes", {"VolumeId.1": volume_id})))
+
+    def interface(self, region: str, interface_id: str) -> InterfaceFacts:
+        """Look one network interface up. Raises `Refusal` if there is none."""
+        return next(read_interfaces(self.backend.tree(region, "DescribeNetworkInterfaces", {"NetworkInterfaceId.1": interface_id})))
+
+    def interface_attached_by(self, region: str, attachment_id: str) -> InterfaceFacts | None:
+        """Look the network interface of an attachment up; None if there is none."""
+        form = {"Filter.1.Name": "attachment.attachment-id", "Filter.1.Value.1": attachment_id}
+        return next(read_interfaces(self.backend.tree(region, "DescribeNetworkInterfaces", form)), None)
 
     def attribute(self, region: str, instance_id: str, name: str) -> str:
         """Look up an attribute of an instance that DescribeInstances doesn't show."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from immtf.lab.gateway.filters import Filter, fits_all, take_out
-from immtf.lab.gateway.overlay import lay_image, lay_instance, lay_modification, lay_snapshot, lay_status, lay_volume
+from immtf.lab.gateway.overlay import lay_image, lay_instance, lay_interface, lay_modification, lay_snapshot, lay_status, lay_volume
 from immtf.lab.gateway.wire import Answer, parse_xml, write_xml
 
 if TYPE_CHECKING:
@@ -58,6 +58,16 @@ LISTINGS = {
         "volumeSet",
         lay_volume,
         {"status": "status", "attachment.status": "attachmentSet/item/status"},
+    ),
+    "DescribeNetworkInterfaces": Listing(
+        "networkInterfaceSet",
+        lay_interface,
+        {
+            "status": "status",
+            "attachment.status": "attachment/status",
+            "attachment.device-index": "attachment/deviceIndex",
+            "attachment.delete-on-termination": "attachment/deleteOnTermination",
+        },
     ),
     "DescribeSnapshots": Listing("snapshotSet", lay_snapshot, {"status": "status"}),
     "DescribeVolumesModifications": Listing("volumeModificationSet", lay_modification, {"modification-state": "modificationState"}),

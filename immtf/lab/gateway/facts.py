@@ -1,8 +1,8 @@
-"""What the backend's XML says of an instance or a volume, as plain values that rules and jobs can be given."""
+"""What the backend's XML says of an instance, a volume or a network interface, as plain values that rules and jobs can be given."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from immtf.lab.gateway.wire import text
@@ -22,7 +22,10 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class InstanceFacts:
-    """An instance as the backend knows it; `settled` is the backend's own state, which knows of no transitions."""
+    """An instance as the backend knows it; `settled` is the backend's own state, which knows of no transitions.
+
+    `interfaces` maps a device index to the id of the network interface that is attached there.
+    """
 
     instance_id: str
     image_id: str
@@ -33,6 +36,7 @@ class InstanceFacts:
     disks: Mapping[str, Disk]
     tags: Mapping[str, str]
     key_name: str = ""
+    interfaces: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def data_disks(self) -> dict[str, Disk]:
@@ -52,6 +56,18 @@ class VolumeFacts:
     attach_time: str
 
 
+@dataclass(frozen=True, slots=True)
+class InterfaceFacts:
+    """A network interface as the backend knows it; nothing of an attachment where there is none."""
+
+    interface_id: str
+    zone: str
+    address: str
+    attachment_id: str
+    instance_id: str
+    index: int | None
+
+
 def read_instances(root: Element) -> Iterator[InstanceFacts]:
     """Read the answer to DescribeInstances or RunInstances."""
     for item in [*root.iterfind("reservationSet/item/instancesSet/item"), *root.iterfind("instancesSet/item")]:
@@ -68,6 +84,10 @@ def read_instances(root: Element) -> Iterator[InstanceFacts]:
             },
             tags={text(tag, "key"): text(tag, "value") for tag in item.iterfind("tagSet/item")},
             key_name=text(item, "keyName"),
+            interfaces={
+                int(text(interface, "attachment/deviceIndex")): text(interface, "networkInterfaceId")
+                for interface in item.iterfind("networkInterfaceSet/item")
+            },
         )
 
 
@@ -81,4 +101,18 @@ def read_volumes(root: Element) -> Iterator[VolumeFacts]:
             instance_id=text(item, "attachmentSet/item/instanceId"),
             device=text(item, "attachmentSet/item/device"),
             attach_time=text(item, "attachmentSet/item/attachTime"),
+        )
+
+
+def read_interfaces(root: Element) -> Iterator[InterfaceFacts]:
+    """Read the answer to DescribeNetworkInterfaces."""
+    for item in root.iterfind("networkInterfaceSet/item"):
+        index = text(item, "attachment/deviceIndex")
+        yield InterfaceFacts(
+            interface_id=text(item, "networkInterfaceId"),
+            zone=text(item, "availabilityZone"),
+            address=text(item, "privateIpAddress"),
+            attachment_id=text(item, "attachment/attachmentId"),
+            instance_id=text(item, "attachment/instanceId"),
+            index=int(index) if index else None,
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from immtf.lab.gateway import rules
+from immtf.lab.gateway import interface_rules, rules
+from immtf.lab.gateway.addresses import free_addresses, judge_address
 from immtf.lab.gateway.backend import tree_of
 from immtf.lab.gateway.facts import read_instances
 from immtf.lab.gateway.keys import public_key
-from immtf.lab.gateway.launch import fixed_addresses, written_out
+from immtf.lab.gateway.launch import addressed, fixed_addresses, without_address, written_out
 from immtf.lab.gateway.overlay import lay_instance
 from immtf.lab.gateway.states import BY_USER, InstanceState
 from immtf.lab.gateway.tokens import ClientTokens
@@ -58,10 +59,11 @@ class InstanceActions:
 
     def _run(self, call: Call) -> Answer:
         self._judge_image(call)
+        interface_rules.only_primary(call.form)
         public_key(self.cloud, call.region, call.form.get("KeyName", ""))  # refused before anything is made
         for subnet_id, address in fixed_addresses(call.form):
-            self._judge_address(call.region, subnet_id, address)
-        answer = self.cloud.backend.ask(call, written_out(call.form))
+            judge_address(self.cloud, call.region, subnet_id, address)
+        answer = self._made(call)
         if answer.failed:
             return answer
         made = list(read_instances(parse_xml(answer.body)))
@@ -85,13 +87,21 @@ class InstanceActions:
         state = None if row is None else self.cloud.record.images.get(image_id, text(row, "imageState"))
         rules.image_usable(image_id, state)
 
-    def _judge_address(self, region: str, subnet_id: str, address: str) -> None:
-        subnet = self.cloud.backend.tree(region, "DescribeSubnets", {"SubnetId.1": subnet_id})
-        form = {"Filter.1.Name": "subnet-id", "Filter.1.Value.1": subnet_id}
-        interfaces = self.cloud.backend.tree(region, "DescribeNetworkInterfaces", form)
-        path = "networkInterfaceSet/item/privateIpAddressesSet/item/privateIpAddress"
-        taken = {found.text or "" for found in interfaces.iterfind(path)}
-        rules.address_free(address, text(subnet, "subnetSet/item/cidrBlock"), taken)
+    def _made(self, call: Call) -> Answer:
+        """Tell the backend, with an address for each instance where none is asked for: the backend would give out an interface's."""
+        subnet_id = without_address(call.form)
+        if not subnet_id:
+            return self.cloud.backend.ask(call, written_out(call.form))
+        most = int(call.form.get("MaxCount", "1"))
+        free = free_addresses(self.cloud, call.region, subnet_id, int(call.form.get("MinCount", "1")), most)
+        first, *others = [self.cloud.backend.ask(call, addressed(call.form, address)) for address in free]
+        if first.failed or not others:
+            return first
+        root = parse_xml(first.body)
+        for rows in root.iterfind("instancesSet"):
+            for other in others:
+                rows.extend(parse_xml(other.body).iterfind("instancesSet/item"))
+        return Answer(first.status, write_xml(root))
 
     def start(self, call: Call) -> Answer:
         """Start stopped instances: `pending` until their guests run."""

@@ -36,6 +36,22 @@ def fixed_addresses(form: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             yield subnet, address
 
 
+def without_address(form: Mapping[str, str]) -> str:
+    """Give the subnet in which the request leaves the choice of a private address to the cloud; "" where it doesn't, or names no subnet."""
+    if next(fixed_addresses(form), None):
+        return ""
+    return next(
+        (subnet for interface in groups(written_out(form), "NetworkInterface").values() if (subnet := interface.get("SubnetId"))), ""
+    )
+
+
+def addressed(form: Mapping[str, str], address: str) -> dict[str, str]:
+    """Give the form for one instance with this address."""
+    full = written_out(dict(form) | {"MinCount": "1", "MaxCount": "1"})
+    number = next(number for number, interface in groups(full, "NetworkInterface").items() if interface.get("DeviceIndex") == "0")
+    return full | {f"NetworkInterface.{number}.PrivateIpAddress": address}
+
+
 def _primary_interface(form: dict[str, str]) -> None:
     interfaces = groups(form, "NetworkInterface")
     number = next((n for n, interface in interfaces.items() if interface.get("DeviceIndex") == "0"), None)

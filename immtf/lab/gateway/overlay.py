@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 from immtf.lab.gateway.states import AttachmentState, InstanceState
 from immtf.lab.gateway.wire import put, text
@@ -29,9 +30,27 @@ def lay_instance(record: Record, row: Element) -> None:
             put(disk, "ebs/status", shown)
     _lay_groups(row)
     for interface in row.iterfind("networkInterfaceSet/item"):
-        for address in interface.findall("association"):
-            if not len(address):
-                interface.remove(address)  # the provider reads an empty one as a public address
+        lay_interface(record, interface)
+
+
+def lay_interface(record: Record, row: Element) -> None:
+    """Lay attachment and groups over a row of DescribeNetworkInterfaces or of an instance: moto shows the instance's groups as its."""
+    for address in row.findall("association"):
+        if not len(address):
+            row.remove(address)  # the provider reads an empty one as a public address
+    interface_id = text(row, "networkInterfaceId")
+    known = record.interfaces.get(interface_id)
+    if known:
+        put(row, "attachment/status", known.state)
+        put(row, "attachment/deleteOnTermination", "true" if known.doomed else "false")
+    groups = record.interface_groups.get(interface_id)
+    shown = row.find("groupSet")
+    if groups is not None and shown is not None:
+        shown.clear()
+        for group_id, name in groups.items():
+            item = ET.SubElement(shown, "item")
+            put(item, "groupId", group_id)
+            put(item, "groupName", name)
 
 
 def lay_status(record: Record, row: Element) -> None:

@@ -32,10 +32,15 @@ def address_free(address: str, cidr: str, taken: Collection[str]) -> None:
     network, wanted = IPv4Network(cidr), IPv4Address(address)
     if wanted not in network:
         raise Refusal("InvalidParameterValue", f"Address {address} does not fall within the subnet's address range")
-    if int(wanted) - int(network.network_address) < RESERVED_AT_START or wanted == network.broadcast_address:
+    if not given_out(wanted, network):
         raise Refusal("InvalidParameterValue", f"Address {address} is in subnet's reserved address range")
     if address in taken:
         raise Refusal("InvalidIPAddress.InUse", f"Address {address} is in use.")
+
+
+def given_out(address: IPv4Address, network: IPv4Network) -> bool:
+    """Tell whether AWS gives an address of a subnet out, or keeps it for itself."""
+    return int(address) - int(network.network_address) >= RESERVED_AT_START and address != network.broadcast_address
 
 
 def startable(instance_id: str, state: InstanceState) -> None:

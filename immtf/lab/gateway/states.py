@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 
 class InstanceState(StrEnum):
@@ -94,9 +95,28 @@ class AttachmentRecord:
     state: AttachmentState
 
 
+@dataclass(frozen=True, slots=True)
+class InterfaceRecord:
+    """A further network interface in an instance, at device index 1 or above; `doomed`: it is deleted with the instance.
+
+    A primary interface has no record: it comes and goes with its instance.
+    """
+
+    interface_id: str
+    attachment_id: str
+    instance_id: str
+    index: int
+    region: str
+    state: AttachmentState
+    doomed: bool = False
+
+
 @dataclass
 class Record:
-    """Everything that the lab knows, by id. The plain texts are what the backend can't be told: states, and images' architectures."""
+    """Everything that the lab knows, by id.
+
+    The plain texts are what the backend can't be told: states, images' architectures, and an interface's own groups (names by id).
+    """
 
     instances: dict[str, InstanceRecord] = field(default_factory=dict)
     attachments: dict[str, AttachmentRecord] = field(default_factory=dict)
@@ -105,6 +125,8 @@ class Record:
     architectures: dict[str, str] = field(default_factory=dict)
     snapshots: dict[str, str] = field(default_factory=dict)
     modifications: dict[str, str] = field(default_factory=dict)
+    interfaces: dict[str, InterfaceRecord] = field(default_factory=dict)
+    interface_groups: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def move(self, instance_id: str, state: InstanceState, reason: Reason | None = None) -> InstanceRecord:
         """Put an instance into another state and give its new value."""
@@ -122,6 +144,16 @@ class Record:
         moved = replace(self.attachments[volume_id], state=state)
         self.attachments[volume_id] = moved
         return moved
+
+    def plug(self, interface_id: str, **changes: Any) -> InterfaceRecord:
+        """Change an interface's attachment and give its new value."""
+        changed = replace(self.interfaces[interface_id], **changes)
+        self.interfaces[interface_id] = changed
+        return changed
+
+    def interfaces_of(self, instance_id: str) -> list[InterfaceRecord]:
+        """Give the further interfaces of an instance, whatever their state."""
+        return [interface for interface in self.interfaces.values() if interface.instance_id == instance_id]
 
     def attached_to(self, instance_id: str) -> list[AttachmentRecord]:
         """Give the attachments of an instance, whatever their state."""

@@ -17,6 +17,7 @@ from immtf.lab.runtime import InstanceSpec, RuntimeFailed
 
 if TYPE_CHECKING:
     from immtf.lab.gateway.cloud import Cloud
+    from immtf.lab.gateway.interface_transitions import InterfaceTransitions
     from immtf.lab.gateway.volume_transitions import VolumeTransitions
 
 LOG = logging.getLogger(__name__)
@@ -25,10 +26,11 @@ LOG = logging.getLogger(__name__)
 class InstanceTransitions:
     """The transitions of instances."""
 
-    def __init__(self, cloud: Cloud, volumes: VolumeTransitions) -> None:
-        """Take the cloud and the transitions of its volumes: a stop lets go of what is busy."""
+    def __init__(self, cloud: Cloud, volumes: VolumeTransitions, interfaces: InterfaceTransitions) -> None:
+        """Take the cloud and the transitions of what instances hold: a stop lets go of what is busy, an end of all."""
         self.cloud = cloud
         self.volumes = volumes
+        self.interfaces = interfaces
 
     def boot(self, began: InstanceRecord) -> None:
         """Make the instance real: its disks, its guest."""
@@ -134,6 +136,7 @@ class InstanceTransitions:
             self.cloud.runtime.delete_volume(volume_id)
         self.cloud.wait(self.cloud.delays.terminate)
         with self.cloud.lock:
+            self.interfaces.give_back(instance_id)
             if facts.settled != InstanceState.TERMINATED:
                 self.cloud.backend.tree(region, "TerminateInstances", {"InstanceId.1": instance_id})
             for volume_id in own:

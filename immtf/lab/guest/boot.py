@@ -1,18 +1,28 @@
 """What an image tells the init: `etc/lab/boot.json`, read and judged as a whole before anything is started.
 
-A mount names a device and a path; a service names what it comes after: mount points or other services. Every mistake is
-found at once, also an order that can never come true, so that a service is never left waiting for nothing.
+A mount names a device and a path; a service names what it comes after: mount points, other services, or `interface:N`, a further
+network interface (N from 1), whose address is `{address:N}` in its command. Every mistake is found at once, also an order that can
+never come true, so that a service is never left waiting for nothing that could be known beforehand.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 BOOT_FILE = "etc/lab/boot.json"
 STOP_GRACE_S = 20.0
 """How long a service may take to stop; a Consul server's orderly leave takes 9 s."""
+
+_INTERFACE = re.compile(r"interface:[1-9][0-9]*")
+_ADDRESS = re.compile(r"\{address:([0-9]+)\}")
+
+
+def interface_name(index: int | str) -> str:
+    """Name a further network interface as services come after it."""
+    return f"interface:{index}"
 
 
 class BootInvalid(ValueError):
@@ -88,10 +98,20 @@ def _impossible(mounts: tuple[Mount, ...], services: tuple[ServiceSpec, ...]) ->
     """Find names that are there twice, name nothing, or wait for one another in a circle."""
     names = [mount.path for mount in mounts] + [service.name for service in services]
     mistakes = [f"{name} is there twice" for name in sorted({name for name in names if names.count(name) > 1})]
+    interfaces = {name for service in services for name in service.after if _INTERFACE.fullmatch(name)}
     mistakes += [
-        f"{service.name} comes after {name}, which is nowhere" for service in services for name in service.after if name not in names
+        f"{service.name} comes after {name}, which is nowhere"
+        for service in services
+        for name in service.after
+        if name not in names and name not in interfaces
     ]
-    reached = {mount.path for mount in mounts}
+    mistakes += [
+        f"{service.name} uses {{address:{index}}} and does not come after {interface_name(index)}"
+        for service in services
+        for index in sorted(set(_ADDRESS.findall(" ".join(service.command))))
+        if interface_name(index) not in service.after
+    ]
+    reached = {mount.path for mount in mounts} | interfaces
     left = list(services)
     while ready := [service for service in left if reached.issuperset(service.after)]:
         reached.update(service.name for service in ready)
@@ -102,7 +122,7 @@ def _impossible(mounts: tuple[Mount, ...], services: tuple[ServiceSpec, ...]) ->
 
 
 def filled_in(command: tuple[str, ...], values: dict[str, str]) -> list[str]:
-    """Fill in `{root}`, `{address}`, `{instance_id}`; other braces are left as they are."""
+    """Fill in `{root}`, `{address}`, `{address:N}`, `{instance_id}`; other braces are left as they are."""
     words = []
     for word in command:
         for name, value in values.items():

@@ -1,6 +1,7 @@
 """The names of an instance's files, as the runtime outside and the init inside both know them.
 
 instance.json   what the runtime made the instance from
+interfaces.json further network interfaces: the address by the index, as the runtime gives and takes them
 status.json     what the init says of itself: mount table and states of services (replaced atomically)
 started-once    there as soon as user data has been begun with: it is never run a second time
 root/           the root disk
@@ -60,6 +61,11 @@ class Home:
     def instance(self) -> Path:
         """What the instance was made from."""
         return self.path / "instance.json"
+
+    @property
+    def interfaces(self) -> Path:
+        """The further network interfaces."""
+        return self.path / "interfaces.json"
 
     @property
     def user_data(self) -> Path:

@@ -5,8 +5,8 @@ writes how things stand into the status file whenever that changes. SIGTERM brin
 socket whose other end the lab's controller holds: its end means that the machine this guest runs on is gone, so everything is
 killed at once, as a power cut would.
 
-Messages, one object each: `{"run": name, "script": path, "timeout_s": n}` comes in; `{"ready": true}` and
-`{"ended": name, "code": n}` go out.
+Messages, one object each: `{"run": name, "script": path, "timeout_s": n}` comes in, and `{"look": true}`, which only wakes the loop because
+a device or an interface came or goes; `{"ready": true}` and `{"ended": name, "code": n}` go out.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from immtf.lab.guest import children
 from immtf.lab.guest.boot import BOOT_FILE, BootInvalid, BootPlan, read_boot
 from immtf.lab.guest.home import Home, read_json, write_json
+from immtf.lab.guest.interfaces import Interfaces
 from immtf.lab.guest.jobs import NOT_STARTED, STOPPED, Jobs
 from immtf.lab.guest.journal import Journal
 from immtf.lab.guest.keeper import Keeper
@@ -48,6 +49,7 @@ class Init:
         self._journal = journal
         self._clock = clock
         self._jobs = Jobs(home.root)
+        self._interfaces = Interfaces(home)
         self._keeper: Keeper | None = None
         self._trouble: dict[str, str] = {}
         self._stopping = False
@@ -109,8 +111,8 @@ class Init:
             data = self._console.recv(LARGEST_MESSAGE)
         except OSError:
             data = b""
-        if data and not self._stopping:
-            message = json.loads(data)
+        message = json.loads(data or b"{}")
+        if "run" in message and not self._stopping:
             try:
                 self._jobs.start(message["run"], Path(message["script"]), self._clock() + message["timeout_s"])
             except OSError as error:
@@ -159,12 +161,15 @@ class Init:
     def _advance(self, now: float) -> bool:
         """Do what is due; True when the guest is down."""
         self._jobs.end_overdue(now)
+        self._interfaces.look()
         if self._stopping:
             return self._go_down(now)
         if self._trouble.get(USER_DATA) != "running":
             if self._keeper is None:
                 self._keeper = self._make_keeper()
             self._keeper.tend(now)
+        else:
+            self._interfaces.let_go()  # nothing runs that could need one
         return False
 
     def _make_keeper(self) -> Keeper:
@@ -177,7 +182,7 @@ class Init:
             self._journal.say("init", f"/{BOOT_FILE}: {error}")
             self._trouble["boot"] = "failed"
             plan = BootPlan()
-        return Keeper(self._home, plan, values, self._journal)
+        return Keeper(self._home, plan, values, self._interfaces, self._journal)
 
     def _go_down(self, now: float) -> bool:
         for name in self._jobs.end_all():
@@ -192,6 +197,7 @@ class Init:
     def _write_status(self) -> None:
         status = self._keeper.status() if self._keeper else {"mounts": [], "services": {}, "pids": {}}
         status["services"] = {**self._trouble, **status["services"]}
+        status["interfaces"] = self._interfaces.status()
         status["pid"] = os.getpid()
         if status != self._written:
             write_json(self._home.status, status)

@@ -1,5 +1,7 @@
 """Brings the guest up and down: mounts what is wanted, keeps services running, and stops them in order.
 
+A service that comes after a network interface is stopped in order, too, when that is taken away; the address is let go of after it.
+
 Nothing here waits. Each call looks at how things stand, does what can be done now, and returns; the init calls again when
 something has happened or some time has passed.
 """
@@ -19,6 +21,7 @@ from immtf.lab.guest.services import Service, to_start, to_stop, without_ground
 if TYPE_CHECKING:
     from immtf.lab.guest.boot import Mount
     from immtf.lab.guest.home import Home
+    from immtf.lab.guest.interfaces import Interfaces
     from immtf.lab.guest.journal import Journal
 
 DEVICE_PAUSE_S = 0.1
@@ -28,9 +31,10 @@ IDLE_PAUSE_S = 0.5
 class Keeper:
     """The guest's mounts and services."""
 
-    def __init__(self, home: Home, plan: BootPlan, values: dict[str, str], journal: Journal) -> None:
-        """Keep what `plan` wants; `values` are filled into the services' commands."""
+    def __init__(self, home: Home, plan: BootPlan, values: dict[str, str], interfaces: Interfaces, journal: Journal) -> None:
+        """Keep what `plan` wants; `values` and the interfaces' addresses are filled into the services' commands."""
         self._home = home
+        self._interfaces = interfaces
         self._values = values
         self._journal = journal
         self._mounts = Mounts(home, plan.mounts)
@@ -38,12 +42,13 @@ class Keeper:
         self._complaints: dict[str, str] = {}
 
     def tend(self, now: float) -> None:
-        """Take note of devices torn out, mount those that came, start the services whose time it is."""
+        """Take note of what was torn out or detached, mount devices that came, start the services whose time it is."""
         for path in self._mounts.lost():
             self._let_go(path)
         for wanted in self._mounts.missing:
             self._mount(wanted, now)
-        while ready := to_start(self._services, self._mounts.paths, now):
+        ending = self._end_those_without_interface(now)
+        while ready := self._due(ending, now):
             for service in ready:
                 self._start(service, now)
 
@@ -58,16 +63,35 @@ class Keeper:
                 self._journal.say("init", f"{service.spec.name} ended with {code}, {'as asked' if asked else then}")
 
     def stop(self, now: float) -> bool:
-        """Ask services to end, in order, and kill those that had their time; True when none runs."""
-        for service in to_stop(self._services):
+        """Ask all services to end, in order, and kill those that had their time; True when none runs."""
+        return self._end(self._services, now)
+
+    def _end(self, services: list[Service], now: float) -> bool:
+        for service in to_stop(services):
             self._journal.say("init", f"stopping {service.spec.name}")
             service.kill_at = now + service.spec.grace_s
             children.signal_group(service.pid or 0, signal.SIGTERM)
-        for service in self._services:
+        for service in services:
             if service.pid is not None and service.kill_at is not None and now >= service.kill_at:
                 self._journal.say("init", f"{service.spec.name} did not stop within {service.spec.grace_s:g} s: killed")
                 children.signal_group(service.pid, signal.SIGKILL)
-        return all(service.pid is None for service in self._services)
+        return all(service.pid is None for service in services)
+
+    def _end_those_without_interface(self, now: float) -> list[Service]:
+        """Stop what comes after an interface that was detached, and let that go when all of it has ended; the services still to end."""
+        leaving = self._interfaces.leaving
+        ending = without_ground(self._services, leaving)
+        if not leaving or not self._end(ending, now):
+            return ending
+        for service in ending:
+            service.has_lost_ground()
+        self._interfaces.let_go()
+        self._journal.say("init", f"{', '.join(sorted(leaving))} detached")
+        return []
+
+    def _due(self, ending: list[Service], now: float) -> list[Service]:
+        ground = self._mounts.paths | self._interfaces.names
+        return [service for service in to_start(self._services, ground, now) if service not in ending]
 
     def unmount(self) -> None:
         """Unmount everything; to be called when nothing runs any more."""
@@ -109,7 +133,7 @@ class Keeper:
         self._mounts.unmount(path)
 
     def _start(self, service: Service, now: float) -> None:
-        argv = filled_in(service.spec.command, self._values)
+        argv = filled_in(service.spec.command, self._values | self._interfaces.values)
         if shutil.which(argv[0]) is None:
             self._journal.say("init", f"{service.spec.name} can't be started: no program {argv[0]} in PATH")
             service.has_failed()

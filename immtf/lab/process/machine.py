@@ -130,6 +130,11 @@ class Machine:
         finally:
             remove_tree(folder)
 
+    def wake(self) -> None:
+        """Let the init look at once at what was attached or detached; it would see it by itself a little later."""
+        with suppress(OSError):
+            self._console.send(json.dumps({"look": True}).encode())
+
     def _ask(self, name: str, script: Path, timeout_s: float) -> int:
         pending = _Pending(Event())
         with self._lock:

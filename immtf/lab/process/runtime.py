@@ -7,6 +7,7 @@ other, calls for different ones side by side.
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -14,8 +15,10 @@ from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any
 
 from immtf.lab.guest.home import INSTANCE_MARK, LAB_MARK, Home, read_json, write_json
+from immtf.lab.guest.interfaces import given
 from immtf.lab.guest.shims import write_shims
 from immtf.lab.process.images import Images
+from immtf.lab.process.interfaces import Interfaces
 from immtf.lab.process.machine import GUEST, Machine
 from immtf.lab.process.trees import remove_tree
 from immtf.lab.process.volumes import Volumes
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 STOP_PATIENCE_S = 60.0
+LOOK_PAUSE_S = 0.005
 
 
 class ProcessRuntime:
@@ -40,6 +44,7 @@ class ProcessRuntime:
         self._logs.mkdir(parents=True, exist_ok=True)
         self._images = Images(self._lab / "runtime" / "images")
         self._volumes = Volumes(self._lab / "runtime" / "volumes", self._lab / "runtime" / "snapshots", self._homes)
+        self._interfaces = Interfaces(self._homes)
         self._machines: dict[str, Machine] = {}
         self._locks: dict[str, RLock] = {}
         self._lock = Lock()
@@ -50,7 +55,7 @@ class ProcessRuntime:
             home = Home(self._homes / spec.instance_id)
             if home.path.exists():
                 raise RuntimeFailed(f"there is an instance {spec.instance_id} already")
-            if taken := [row.instance_id for row in self.instances() if row.running and row.address == spec.address]:
+            if taken := [row.instance_id for row in self.instances() if _has(row, spec.address)]:
                 raise RuntimeFailed(f"{spec.address} is in use by {taken[0]}")
             try:
                 self._furnish(home, spec)
@@ -93,9 +98,21 @@ class ProcessRuntime:
 
     def attach(self, volume_id: str, instance_id: str, device: str) -> None:
         self._volumes.attach(volume_id, self._known(instance_id), device)
+        if machine := self._machines.get(instance_id):
+            machine.wake()
 
     def detach(self, volume_id: str, *, force: bool = False) -> None:
         self._volumes.detach(volume_id, force=force)
+
+    def attach_interface(self, instance_id: str, address: str, index: int) -> None:
+        with self._one(instance_id):
+            home = self._known(instance_id)
+            self._wait_until_seen(instance_id, home, index, self._interfaces.attach(home, address, index))
+
+    def detach_interface(self, instance_id: str, index: int) -> None:
+        with self._one(instance_id):
+            home = self._known(instance_id)
+            self._wait_until_seen(instance_id, home, index, self._interfaces.detach(home, index))
 
     def snapshot(self, snapshot_id: str, volume_id: str) -> None:
         self._volumes.snapshot(snapshot_id, volume_id)
@@ -173,6 +190,21 @@ class ProcessRuntime:
             machine.kill() if force else machine.stop(self._stop_patience_s)
             self._machines.pop(instance_id, None)
 
+    def _wait_until_seen(self, instance_id: str, home: Home, index: int, change: int) -> None:
+        """Wait until the guest, if it runs, has the interface or has let it go; it doesn't: `RuntimeFailed`."""
+        wanted = given(home)[1].get(str(index))
+        deadline = time.monotonic() + self._stop_patience_s
+        if machine := self._machines.get(instance_id):
+            machine.wake()
+        while self.is_running(instance_id):
+            said = read_json(home.status).get("interfaces", {})
+            if said.get("change", -1) >= change and said["addresses"].get(str(index)) == wanted:
+                return
+            if time.monotonic() > deadline:
+                raise RuntimeFailed(f"{instance_id}: its guest did not take note of interface {index} within {self._stop_patience_s:g} s")
+            time.sleep(LOOK_PAUSE_S)
+        self._stop(instance_id, force=True)  # one that powered itself off may still be being cleared away
+
     def _status(self, home: Home, facts: dict[str, Any]) -> InstanceStatus:
         instance_id = facts["instance_id"]
         machine = self._machines.get(instance_id)
@@ -187,4 +219,10 @@ class ProcessRuntime:
             mounts={row["path"]: row["volume_id"] for row in said.get("mounts", [])},
             services=dict(said.get("services", {})),
             log=str(self._logs / f"{instance_id}.log"),
+            interfaces=given(home)[1],
         )
+
+
+def _has(row: InstanceStatus, address: str) -> bool:
+    """Tell whether an address is an instance's: a further one also while it is stopped."""
+    return (row.running and row.address == address) or address in row.interfaces.values()
