@@ -53,8 +53,9 @@ def _(event: e.RunStarted) -> Entry:
 @_entry.register(e.PlanMade)
 def _(event: e.PlanMade) -> Entry:
     shared = f", {counted(len(event.shared), 'shared change')}" if event.shared else ""
+    outputs = f", {counted(len(event.outputs), 'output')}" if event.outputs else ""
     image = f", image {event.image}" if event.image else ""
-    return Entry("info", "", "plan", f"{counted(len(event.rows), 'node')}{shared}{image}")
+    return Entry("info", "", "plan", f"{counted(len(event.rows), 'node')}{shared}{outputs}{image}")
 
 
 @_entry.register(e.StageStarted)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from immtf.model import events as e
 from immtf.model.block_events import BlockTold
 from immtf.report.entries import entry
-from immtf.report.wording import plain
+from immtf.report.wording import duration, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +54,8 @@ def annotated(event: Event, command: str) -> list[str]:
             return [annotation("warning", f"{told_as.subject}: {told_as.words}", title=f"{command}: {event.node or 'check'}")]
         case e.RunFinished(exit_code=0):
             lost = "" if event.writes_lost is None else f", writes lost: {event.writes_lost}"
-            figures = f"nodes replaced: {event.nodes_replaced}, volumes kept: {event.volumes_kept}{lost}"
+            nodes = f"nodes replaced: {event.nodes_replaced}, volumes kept: {event.volumes_kept}{lost}"
+            figures = nodes if event.terraform_runs else f"took {duration(event.duration_s)}"
             return [annotation("notice", figures, title=f"{command}: {entry(event).words}")]
         case _:
             return []

@@ -104,7 +104,7 @@ def _rows(stage: Sequence[DrawnBlock]) -> list[Sequence[DrawnBlock]]:
 
 def lines_of(block: DrawnBlock) -> tuple[str, ...]:
     """Return what is written in a block's box."""
-    elsewhere = (plain(f"requires {need.name} {need.constraint}") for need in block.needs if not need.version)
+    elsewhere = (plain(f"requires {need.name} {need_words(need)}") for need in block.needs if not (need.version and need.is_drawn))
     return (head(block), *elsewhere, *standing_words(block.standing))
 
 

@@ -6,8 +6,10 @@ so that any line found by a search tells where it belongs. Of a run over many bl
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, Final, TextIO, cast
 
 from immtf.model.block_events import BlockEnded, BlocksEnded, BlocksPlanned, BlockStarted, BlockTold
 from immtf.model.events import PlanMade, RunFinished, RunHalted, RunStarted, StatusTaken
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from immtf.model.events import Event
+
+
+_NODE: Final = re.compile(r"[\w-]+/[^\s/]+")  # a node by its name, `server/a`: no path and no sentence is one
 
 
 class LinesReader:
@@ -43,6 +48,7 @@ class LinesReader:
             return
         if isinstance(event, RunStarted):
             self._block = plain(event.block) or "run"
+        event = _placed(event, self._block)
         if not self._thinning.tells(event, at):
             return
         moment = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -67,11 +73,19 @@ class LinesReader:
         return f"{mark(told.sort)} {whose}{told.subject}{took}{words}"
 
 
+def _placed(event: Event, block: str) -> Event:
+    """Say of a halt that was elsewhere than at a node where it was after whose it is: a line begins with a node or with its own block."""
+    if not isinstance(event, RunHalted) or not event.where or _NODE.fullmatch(event.where):
+        return event
+    where = "" if event.where == f"block {block}" else f"{event.where}: "
+    return replace(event, where="", what=f"{where}{event.what}")
+
+
 def _parts(event: Event, block: str) -> Iterator[str]:
     """Yield the lines that an event has below its first one."""
     match event:
         case PlanMade():
-            yield from plan_lines(event.rows, event.shared, event.image)
+            yield from plan_lines(event.rows, event.shared, event.image, event.outputs)
         case StatusTaken():
             yield from status_lines(event.rows, event.unfinished)
         case BlocksPlanned():

@@ -22,17 +22,26 @@ FATE_HEAD: Final = ("family", "version", "image", "built", "promoted", "fate", "
 
 
 BLOCKS_HEAD: Final = ("block", "now", "version", "after")
+WHY_HEAD: Final = (*BLOCKS_HEAD, "why")
+MOST_REASONS: Final = 3
+NOTHING: Final = "nothing has to change"
 ENDS_HEAD: Final = ("block", "how it ended", "time", "why, and what to do")
 
 
 def block_cells(rows: Sequence[BlockRow]) -> list[tuple[str, ...]]:
-    """Return the cells of the order of blocks, one tuple a block, in the order of `BLOCKS_HEAD`."""
-    return [_plain((row.block, row.now or "-", row.version or "-", _joined(row.after))) for row in rows]
+    """Return the cells of the order of blocks, one tuple a block, in the order of `blocks_head`."""
+    cells = [(row.block, row.now or "-", row.version or "-", _joined(row.after), _reasons(row.why)) for row in rows]
+    return [_plain(item[: len(blocks_head(rows))]) for item in cells]
+
+
+def blocks_head(rows: Sequence[BlockRow]) -> tuple[str, ...]:
+    """Return the head of the order of blocks: with why it is so, where there are reasons."""
+    return WHY_HEAD if any(row.why for row in rows) else BLOCKS_HEAD
 
 
 def block_lines(rows: Sequence[BlockRow]) -> list[str]:
     """Return the order of blocks as lines of text, each beginning with the block."""
-    return [f"{cells[0]}: {_named(BLOCKS_HEAD[1:], cells[1:])}" for cells in block_cells(rows)]
+    return [f"{cells[0]}: {_named(blocks_head(rows)[1:], cells[1:])}" for cells in block_cells(rows)]
 
 
 def end_cells(rows: Sequence[BlockEnded]) -> list[tuple[str, ...]]:
@@ -66,11 +75,11 @@ def status_cells(rows: Sequence[NodeRow]) -> list[tuple[str, ...]]:
     ]
 
 
-def plan_lines(rows: Sequence[PlanRow], shared: Sequence[str], image: str) -> list[str]:
-    """Return a plan as lines of text, each beginning with what it is about."""
+def plan_lines(rows: Sequence[PlanRow], shared: Sequence[str], image: str, outputs: Sequence[str] = ()) -> list[str]:
+    """Return a plan as lines of text, each beginning with what it is about; a plan of nothing says so."""
     lines = [f"{cells[0]} {_named(PLAN_HEAD[1:], cells[1:])}" for cells in plan_cells(rows)]
-    lines += [f"shared {plain(address)}" for address in shared]
-    return lines + ([f"image {plain(image)}"] if image else [])
+    lines += [*(f"shared {plain(address)}" for address in shared), *(f"output {plain(name)}" for name in outputs)]
+    return (lines or [f"plan {NOTHING}"]) + ([f"image {plain(image)}"] if image else [])
 
 
 def status_lines(rows: Sequence[NodeRow], unfinished: Sequence[str]) -> list[str]:
@@ -109,15 +118,18 @@ def image_lines(rows: Sequence[ImageRow]) -> list[str]:
 
 
 def summary_cells(end: RunFinished) -> list[tuple[str, str]]:
-    """Return what a finished run amounts to, as pairs of a name and its value."""
+    """Return what a finished run amounts to, as pairs of a name and its value.
+
+    One in which Terraform never ran has nothing to say of nodes: a command on images, or one that was refused at once.
+    """
+    nodes = [("nodes replaced", str(end.nodes_replaced)), ("volumes kept", str(end.volumes_kept))] if end.terraform_runs else []
     cells = [
         ("outcome", spoken(end.outcome)),
-        ("nodes replaced", str(end.nodes_replaced)),
-        ("volumes kept", str(end.volumes_kept)),
+        *nodes,
         *_writes(end),
         *((f"away {plain(node)}", duration(seconds)) for node, seconds in end.away_s.items()),
         ("AWS calls", f"{end.aws_api_calls:,}"),
-        ("Terraform runs", str(end.terraform_runs)),
+        *([("Terraform runs", str(end.terraform_runs))] if nodes else []),
         ("duration", duration(end.duration_s)),
     ]
     shares = (("terraform", end.terraform_s), ("servers", end.servers_s), ("immtf's own", end.own_s))
@@ -139,6 +151,11 @@ def _writes(end: RunFinished) -> list[tuple[str, str]]:
 
 def _named(names: Sequence[str], values: Sequence[str]) -> str:
     return "; ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
+
+
+def _reasons(why: Sequence[str]) -> str:
+    more = [f"{len(why) - MOST_REASONS} more"] if len(why) > MOST_REASONS else []
+    return "; ".join([*why[:MOST_REASONS], *more]) or "-"
 
 
 def _joined(names: Sequence[str]) -> str:

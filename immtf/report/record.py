@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 import types
 import typing
 from collections.abc import Collection, Mapping
@@ -116,6 +117,11 @@ def _value(hint: Any, value: Any) -> Any:
 
 
 def _fits(hint: type, value: object) -> bool:
-    if hint in (int, float) and isinstance(value, bool):
-        return False
-    return isinstance(value, (int, float) if hint is float else hint)
+    if hint in (int, float):
+        return finite(value) and isinstance(value, (int, float) if hint is float else int)
+    return isinstance(value, hint)
+
+
+def finite(value: object) -> bool:
+    """Return whether a value is a number that can be reckoned with; `NaN` is none, although Python's JSON reads it."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

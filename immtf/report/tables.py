@@ -12,11 +12,12 @@ from rich.text import Text
 
 from immtf.report.entries import block_sort
 from immtf.report.lists import (
-    BLOCKS_HEAD,
     ENDS_HEAD,
+    NOTHING,
     PLAN_HEAD,
     STATUS_HEAD,
     block_cells,
+    blocks_head,
     end_cells,
     image_cells,
     plan_cells,
@@ -38,14 +39,15 @@ _GOOD: Final = frozenset({"done", "nothing to do", "running", "passing", "health
 _BAR: Final = 24
 
 
-def plan_table(rows: Sequence[PlanRow], shared: Sequence[str], image: str) -> RenderableType:
-    """Return the whole change as a table of nodes, with the shared changes and the image below."""
+def plan_table(rows: Sequence[PlanRow], shared: Sequence[str], image: str, outputs: Sequence[str] = ()) -> RenderableType:
+    """Return the whole change as a table of nodes, with the shared changes, the outputs that change, and the image below."""
     table = _table(PLAN_HEAD, whole={"node", "now", "target", "action"})
     for cells in plan_cells(rows):
         table.add_row(*(Text(cell, style=_plan_style(name, cell)) for name, cell in zip(PLAN_HEAD, cells, strict=True)))
     below = [("image", image)] if image else []
-    below += [("shared", address) for address in shared]
-    return Group(table, *_pairs(below)) if rows else Group(*_pairs([*below, ("plan", "no node has to change")]))
+    below += [*(("shared", address) for address in shared), *(("output", name) for name in outputs)]
+    none = "no node has to change" if shared or outputs else NOTHING
+    return Group(table, *_pairs(below)) if rows else Group(*_pairs([*below, ("plan", none)]))
 
 
 def status_table(rows: Sequence[NodeRow], unfinished: Sequence[str]) -> RenderableType:
@@ -67,7 +69,7 @@ def image_table(rows: Sequence[ImageRow]) -> RenderableType:
 
 def blocks_table(rows: Sequence[BlockRow]) -> RenderableType:
     """Return the order of blocks as a table."""
-    table = _table(BLOCKS_HEAD, whole={"block", "now", "version"})
+    table = _table(blocks_head(rows), whole={"block", "now", "version"})
     for block, *cells in block_cells(rows):
         table.add_row(Text(block, style="bold"), *map(Text, cells))
     return table

@@ -132,7 +132,7 @@ class TextReader:
     def _table(self, event: e.PlanMade | e.StatusTaken | b.BlocksPlanned | b.BlocksEnded) -> None:
         match event:
             case e.PlanMade():
-                table = plan_table(event.rows, event.shared, event.image)
+                table = plan_table(event.rows, event.shared, event.image, event.outputs)
             case e.StatusTaken():
                 table = status_table(event.rows, event.unfinished)
             case b.BlocksPlanned():

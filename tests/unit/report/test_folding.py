@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,8 @@ def test_a_halt_a_warning_and_an_overridden_check_are_annotated_and_good_news_on
     assert commands(told(EXAMPLES[0], make_finished())) == [
         "::notice title=immtf upgrade consul%3A done%2C exit 0::nodes replaced: 1, volumes kept: 2, writes lost: 0"
     ]
+    image = replace(make_finished(), nodes_replaced=0, volumes_kept=0, writes_lost=None, terraform_runs=0)
+    assert commands(told(EXAMPLES[0], image)) == ["::notice title=immtf upgrade consul%3A done%2C exit 0::took 3 m 20 s"]
     assert commands(told(RunHalted("x", "", "", "", 1))) == ["::error title=immtf%3A halted (exit 1)::x"]
 
 

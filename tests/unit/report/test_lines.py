@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from immtf.model.block_events import BlocksEnded, BlockStarted, BlockTold
-from immtf.model.events import Noted, ProbeReported, RunStarted, StepWaited, event_name
+from immtf.model.events import Noted, ProbeReported, RunHalted, RunStarted, StepWaited, event_name
 from immtf.report.lines import LinesReader
 from tests.unit.report.examples import EXAMPLES, FAILED, HALT, NODE, START, make_finished, make_gate, make_run, make_told
 
@@ -63,6 +63,23 @@ def test_a_halt_tells_what_is_safe_and_the_next_command_each_on_its_line() -> No
     assert what.endswith("✗ server/a halted: no capacity for a new instance")
     assert safe.endswith("server/a is safe: the other nodes serve")
     assert command.endswith("server/a next command: immtf upgrade terraform/blocks/consul --yes")
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        ("the state of block base (s3 b/k)", "the state of block base (s3 b/k): can't be read"),
+        ("block consul", "can't be read"),
+        ("", "can't be read"),
+    ],
+    ids=["another's", "its own", "nowhere"],
+)
+def test_a_halt_at_no_node_begins_with_its_own_block(where: str, words: str) -> None:
+    halt = RunHalted("can't be read", where, "nothing was touched", "look", 1)
+    start = RunStarted("plan", "consul", "1", "e", "lab", "w")
+    wanted = [f"✗ consul halted: {words}", "· consul is safe: nothing was touched", "· consul next command: look"]
+    assert [line.split(" ", 1)[1] for line in told(start, halt)[1:]] == wanted
+    assert told(BlockTold("consul", halt))[0].endswith(f" consul: ✗ halted: {words}")
 
 
 def test_foreign_text_can_neither_colour_a_log_nor_break_its_lines() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,14 @@ def test_a_run_that_went_well() -> None:
         assert f"\n{row}\n" in text
     assert text.endswith("|\n\n")
     assert "Halted" not in text
+
+
+def test_a_command_on_images_says_nothing_of_nodes() -> None:
+    """In such a run Terraform never ran, so none can have been replaced."""
+    text = page(replace(make_finished(), nodes_replaced=0, volumes_kept=0, terraform_runs=0))
+    assert "| outcome | done |" in text
+    assert "| duration | 3 m 20 s |" in text
+    assert not re.search("nodes replaced|volumes kept|Terraform runs", text)
 
 
 def test_a_halt_is_told_with_what_is_safe_and_the_next_command_as_it_is_typed() -> None:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from immtf.report.lists import PLAN_HEAD, STATUS_HEAD, plan_cells, plan_lines, status_cells, status_lines
-from immtf.report.tables import plan_table, status_table
+from immtf.model.rows import BlockRow
+from immtf.report.lists import PLAN_HEAD, STATUS_HEAD, block_lines, plan_cells, plan_lines, status_cells, status_lines
+from immtf.report.tables import blocks_table, plan_table, status_table
 from tests.unit.report.examples import make_node_row, make_plan_row
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def test_a_plan_has_all_its_columns_at_any_usual_width(width: int) -> None:
 
 
 def test_an_empty_plan_says_so() -> None:
-    assert "no node has to change" in drawn(plan_table([], [], ""))
+    assert "nothing has to change" in drawn(plan_table([], [], ""))
     assert "aws_x.this" in drawn(plan_table([], ["aws_x.this"], ""))
 
 
@@ -51,4 +52,22 @@ def test_tables_are_plain_lists_too() -> None:
     assert dict(zip(STATUS_HEAD, status_cells([make_node_row()])[0], strict=True))["role"] == "follower"
     assert [line.split()[0] for line in plan_lines([make_plan_row()], ["x.y"], "ami-1")] == ["server/a", "shared", "image"]
     assert [line.split()[0] for line in status_lines([make_node_row()], ["x"])] == ["server/a", "unfinished"]
-    assert plan_lines([], [], "") == []
+    assert plan_lines([], [], "") == ["plan nothing has to change"]
+
+
+def test_a_plan_of_outputs_alone_tells_which() -> None:
+    text = drawn(plan_table([], [], "", ["addresses"]))
+    assert "addresses" in text
+    assert "no node has to change" in text
+    assert plan_lines([], [], "", ["addresses", "block"]) == ["output addresses", "output block"]
+
+
+def test_the_order_of_blocks_has_its_reasons_where_there_are_any_and_not_all_of_many() -> None:
+    plain, reasoned = BlockRow("a", "2", "1", ()), BlockRow("b", "2", "1", ("a",), "", ("one", "two", "three", "four", "five"))
+    assert block_lines([plain]) == ["a: now 1; version 2; after -"]
+    assert block_lines([plain, reasoned]) == [
+        "a: now 1; version 2; after -; why -",
+        "b: now 1; version 2; after a; why one; two; three; 2 more",
+    ]
+    assert "why" in drawn(blocks_table([plain, reasoned]))
+    assert "why" not in drawn(blocks_table([plain]))
