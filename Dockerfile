@@ -1,4 +1,4 @@
-# immtf's container: `docker build --tag immtf .`; with Consul for the lab: `docker build --target lab --tag immtf:lab .`
+# immtf's container: `docker build --tag immtf .`; with Consul and etcd for the lab: `docker build --target lab --tag immtf:lab .`
 #
 # Any builder will do, also one without BuildKit: no mounts, no COPY --chmod. What is fetched depends on few files, so that a change of
 # immtf's code fetches nothing anew. docs/container.md says how it is run.
@@ -32,9 +32,9 @@ COPY immtf/lab/__init__.py /build/tools/immtf/lab/
 COPY immtf/lab/toolchain /build/tools/immtf/lab/toolchain
 RUN cd /build/tools && python -m immtf.lab.toolchain providers /opt/terraform
 
-# Consul, for the lab alone.
-FROM providers AS consul
-RUN cd /build/tools && python -m immtf.lab.toolchain consul /opt/consul
+# Consul and etcd, for the lab alone.
+FROM providers AS servers
+RUN cd /build/tools && python -m immtf.lab.toolchain consul /opt/consul && python -m immtf.lab.toolchain etcd /opt/etcd
 
 # immtf from its wheel, and everything compiled once, here: a container has nowhere to keep compiled files.
 FROM packages AS wheel
@@ -74,6 +74,6 @@ LABEL org.opencontainers.image.title="immtf" \
       org.opencontainers.image.revision="$REVISION"
 
 FROM run AS lab
-COPY --from=consul /opt/consul/bin/consul /usr/local/bin/consul
+COPY --from=servers /opt/consul/bin/consul /opt/etcd/bin/etcd /usr/local/bin/
 
 FROM run AS immtf

@@ -13,7 +13,8 @@ from immtf.errors import ExitCode, Interrupted, PersonNeeded, TerraformFailed, U
 from immtf.model.cloud import ImageChoice
 from immtf.model.events import Diagnosed, Noted
 from immtf.plan.diagnose import diagnose
-from immtf.plan.repair import chosen
+from immtf.plan.repair import BY_TERRAFORM, chosen
+from immtf.plan.sort import moves_of
 from immtf.run.executor import Executor
 from immtf.run.repair import look, mend
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
     from immtf.app.session import Session
     from immtf.model.rows import FindingRow
+    from immtf.model.snapshot import Move
     from immtf.plan.diagnose import Finding
+    from immtf.run.world import World
 
 
 def doctor(session: Session, lease: Path) -> Outcome:
@@ -34,7 +37,7 @@ def doctor(session: Session, lease: Path) -> Outcome:
     holder = holder_of(lease)
     if holder is not None:
         session.tell(Noted("warning", f"a run is at work, and what is seen may be its doing: {told(holder)}"))
-    findings = _findings(session)
+    findings, _ = _findings(session)
     if not findings:
         return Outcome("nothing_to_do")
     mendable = all(finding.repairable for finding in findings)
@@ -46,29 +49,32 @@ def repair(session: Session, named: Sequence[str], confirm: Callable[[str], None
 
     After each the environment is looked at anew: what went away with it is not done twice. Raises what stopped it.
     """
-    findings = _findings(session)
+    findings, moves = _findings(session)
     missing = sorted(set(named) - {finding.id for finding in findings})
     if missing:
         there = ", ".join(finding.id for finding in findings) or "nothing is wrong"
         raise UsageError(f"not found: {', '.join(missing)}", where="repair", next=f"name what `immtf doctor` finds: {there}")
     done: set[str] = set()
     while left := [finding for finding in chosen(findings, named) if finding.id not in done]:
-        _mend(session, left[0], confirm)
+        _mend(session, left[0], moves if left[0].kind in BY_TERRAFORM else (), confirm)
         done.add(left[0].id)
-        findings = _findings(session)
+        findings, moves = _findings(session)
     for_person = [finding.id for finding in findings if not finding.repairable]
     if for_person and not named:
         raise PersonNeeded(f"left for a person: {', '.join(for_person)}", where="repair", next="`immtf doctor` says what to do")
     return Outcome("done" if done else "nothing_to_do")
 
 
-def _mend(session: Session, finding: Finding, confirm: Callable[[str], None]) -> None:
+def _mend(session: Session, finding: Finding, moves: Sequence[Move], confirm: Callable[[str], None]) -> None:
+    """Show a finding with what mends it, have it confirmed, and mend it; moves that Terraform wants recorded first are shown with it."""
     image = _image_of(session, finding)
     session.tell(Noted("info", f"{finding.id}: {finding.evidence}; to mend it: {finding.fix}"))
-    confirm(f"Mend {finding.id}: {finding.fix}?")
+    for move in moves:
+        session.tell(Noted("info", f"recorded in the state first, nothing of it changes: {move}"))
+    confirm(f"Mend {finding.id}: {finding.fix}?" + (f" Before that, record {len(moves)} moves?" if moves else ""))
     world = session.open(image)
     world.survey()
-    mend(Executor(world, session.patience, session.ledger, session.limits), finding, image, versions(session.block, session.ec2))
+    mend(Executor(world, session.patience, session.ledger, session.limits), finding, image, versions(session.block, session.ec2), moves)
 
 
 def _image_of(session: Session, finding: Finding) -> ImageChoice | None:
@@ -83,29 +89,26 @@ def _image_of(session: Session, finding: Finding) -> ImageChoice | None:
     return ImageChoice(instance.image_id, "")  # whether it can be had still is all the same: nothing is made from it
 
 
-def _findings(session: Session) -> tuple[Finding, ...]:
-    """Look at everything, tell what is wrong, and return it."""
+def _findings(session: Session) -> tuple[tuple[Finding, ...], tuple[Move, ...]]:
+    """Look at everything, tell what is wrong, and return it, with the moves that the configuration wants."""
     world = session.open(any_image(session.block, session.ec2))
     world.survey()
-    problem = _plan_problem(session)
+    problem, moves = _planned(world)
     what, act = (problem.what, problem.next) if problem else ("", "")
     locked = isinstance(problem, StateLocked)
     findings = diagnose(look(world, plan_problem=what, plan_next=act, lock=act if locked else ""))
     session.tell(Diagnosed(tuple(_spelled(session, finding) for finding in findings)))
-    return findings
+    return findings, moves
 
 
-def _plan_problem(session: Session) -> TerraformFailed | None:
-    """Return why Terraform can't plan; None where it can."""
-    world = session.world
+def _planned(world: World) -> tuple[TerraformFailed | None, tuple[Move, ...]]:
+    """Return why Terraform can't plan, None where it can, and what would move in the state."""
     try:
-        if world is not None:
-            world.terraform.plan()
+        return None, moves_of(world.terraform.plan().data)
     except Interrupted:
         raise
     except TerraformFailed as error:
-        return error
-    return None
+        return error, ()
 
 
 def _spelled(session: Session, finding: Finding) -> FindingRow:

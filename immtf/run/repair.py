@@ -1,7 +1,8 @@
 """Repairs: each finding is mended alone, on judged paths, and the environment is looked at again afterwards.
 
 A node is mended by the very steps that an upgrade would take, on a world in which the image that it has now is the wanted one: so
-nothing is replaced, and the same gates and proofs hold. Where Terraform wants more of the node than the repair, nothing is done.
+nothing is replaced, and the same gates and proofs hold. Where Terraform wants more of the node than the repair, nothing is done. Moves that
+the configuration wants (`moved`) are recorded first, as in an upgrade: Terraform makes no plan with targets before.
 """
 
 from __future__ import annotations
@@ -16,17 +17,19 @@ from immtf.plan.diagnose import Finding, Kind, Seen, diagnose
 from immtf.plan.layout import INSTANCE
 from immtf.plan.quorum import judge_removal
 from immtf.plan.repair import ACTIONS, judge_deposed
-from immtf.run.apply import apply_judged
+from immtf.run.apply import Scope, apply_judged
 from immtf.run.custody import mark_before
 from immtf.run.gates import Question, check_cancel, wait_for
+from immtf.run.moving import record_moves
 from immtf.run.upgrade import prepare, stage
 from immtf.run.world import service_gate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from immtf.model.cloud import ImageChoice
     from immtf.model.service import Peer, ServiceView
+    from immtf.model.snapshot import Move
     from immtf.run.executor import Executor
     from immtf.run.gates import Patience
     from immtf.run.world import World
@@ -34,8 +37,11 @@ if TYPE_CHECKING:
 PEER_LIMIT_S = 60.0
 
 
-def mend(executor: Executor, finding: Finding, image: ImageChoice | None, versions: Mapping[str, str]) -> None:
-    """Mend one finding and see that it is gone. Raises what stopped it; `PersonNeeded` where it is no machine's to mend, or stays."""
+def mend(executor: Executor, finding: Finding, image: ImageChoice | None, versions: Mapping[str, str], moves: Sequence[Move] = ()) -> None:
+    """Mend one finding and see that it is gone. `moves` are those that were shown, and no others are recorded.
+
+    Raises what stopped it; `PersonNeeded` where it is no machine's to mend, or stays.
+    """
     world, patience = executor.world, executor.patience
     if not finding.repairable:
         raise PersonNeeded(f"{finding.id} is not mended by a machine: {finding.evidence}", where=finding.subject, next=finding.fix)
@@ -43,13 +49,13 @@ def mend(executor: Executor, finding: Finding, image: ImageChoice | None, versio
     with stage(patience, "repair", finding.id):
         match finding.kind:
             case Kind.DEPOSED:
-                _remove_deposed(world, patience, finding)
+                _remove_deposed(world, patience, finding, moves)
             case Kind.STALE_PEER:
                 _remove_peer(world, patience, finding)
             case Kind.SNAPSHOT:
                 _delete_snapshot(world, patience, finding)
             case _:
-                _mend_node(executor, finding, image, versions)
+                _mend_node(executor, finding, image, versions, moves)
     world.survey()
     if any(left.id == finding.id for left in diagnose(look(world))):
         raise PersonNeeded(f"{finding.id} was mended and is there still", where=finding.subject, next="look at it: `immtf doctor`")
@@ -77,7 +83,7 @@ def look(world: World, *, plan_problem: str = "", plan_next: str = "", lock: str
     )
 
 
-def _mend_node(executor: Executor, finding: Finding, image: ImageChoice | None, versions: Mapping[str, str]) -> None:
+def _mend_node(executor: Executor, finding: Finding, image: ImageChoice | None, versions: Mapping[str, str], moves: Sequence[Move]) -> None:
     world, patience, node = executor.world, executor.patience, finding.node
     if node is None:
         raise PersonNeeded(f"{finding.id} is no node's", where=finding.subject, next=finding.fix)
@@ -89,12 +95,16 @@ def _mend_node(executor: Executor, finding: Finding, image: ImageChoice | None, 
     if work.row.action not in ACTIONS[finding.kind]:
         what = f"Terraform wants more of this node than the repair: {work.row.action} ({work.why})"
         raise PersonNeeded(what, where=str(node), next="`immtf plan` shows it, `immtf upgrade` does it")
+    if moves:
+        record_moves(world, patience, moves)
     mark_before(world, plan.works, patience)
     executor.perform(work, index=1, total=1)
     executor.ledger.replaced.discard(str(node))  # taken up, not made
 
 
-def _remove_deposed(world: World, patience: Patience, finding: Finding) -> None:
+def _remove_deposed(world: World, patience: Patience, finding: Finding, moves: Sequence[Move]) -> None:
+    if moves:
+        record_moves(world, patience, moves)
     key = next((item.deposed for item in world.terraform.state().resources if item.deposed and item.address == finding.subject), "")
     applied = apply_judged(
         world,
@@ -102,7 +112,7 @@ def _remove_deposed(world: World, patience: Patience, finding: Finding) -> None:
         judge=lambda plan: judge_deposed(plan, finding.subject, key),
         where=finding.subject,
         step="RemoveDeposed",
-        targets=[finding.subject],
+        scope=Scope([finding.subject]),
     )
     patience.emit(StepFinished(finding.subject, "RemoveDeposed", 0.0, f"applied: {applied} changes"))
 

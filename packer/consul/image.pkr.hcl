@@ -32,6 +32,7 @@ locals {
   source_docker = "immtf-base"
   source_filters = {
     "tag:immtf:family" = "base"
+    "tag-key"          = "immtf:promoted" # what is built and not proven is nobody's to build upon
     "state"            = "available"
   }
 }

@@ -1,4 +1,4 @@
-"""What contract tests share: one lab of runtime `docker`, made at its first use, for it takes seconds to make one."""
+"""What contract tests share: one lab of runtime `docker` a kind of volume, made at its first use, for it takes seconds to make one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from immtf.errors import LabFailed
 from immtf.lab.docker.engine import reach
+from immtf.lab.docker.media import DIRECTORY, VARIABLE
 from immtf.lab.docker.runtime import DockerRuntime
 
 if TYPE_CHECKING:
@@ -18,13 +19,26 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def docker_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, DockerRuntime]]:
-    """A lab's directory and its runtime; no Docker engine: the test is skipped."""
+    """A lab whose volumes are what can be had here."""
+    yield from _docker_lab(tmp_path_factory, {})
+
+
+@pytest.fixture(scope="session")
+def directory_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, DockerRuntime]]:
+    """A lab whose volumes are directories, as where there are no loop devices."""
+    yield from _docker_lab(tmp_path_factory, {VARIABLE: DIRECTORY})
+
+
+def _docker_lab(tmp_path_factory: pytest.TempPathFactory, variables: dict[str, str]) -> Iterator[tuple[Path, DockerRuntime]]:
+    """A lab's directory and its runtime; no Docker engine: the test is skipped. The lab's PATH ends with `programs` beside it."""
     try:
         reach(os.environ).close()
     except LabFailed as failed:
         pytest.skip(failed.what)
     folder = tmp_path_factory.mktemp("docker") / "a lab"
-    runtime = DockerRuntime(folder, environment=os.environ)
+    programs = folder.parent / "programs"
+    programs.mkdir()
+    runtime = DockerRuntime(folder, environment={**os.environ, **variables, "PATH": f"{os.environ['PATH']}:{programs}"})
     try:
         yield folder, runtime
     finally:

@@ -1,7 +1,6 @@
-"""Both images built whole by the local source, from Debian's bare image, and an instance of one asked by its own testinfra files.
+"""All images built whole by the local source, from Debian's bare image, and instances of them asked by their own testinfra files.
 
-The instance is booted by systemd, gets its volume late, is stopped and comes back. Most of the minute and a half is the
-base's packages.
+Each is booted by systemd, gets its volume late, is stopped and comes back. Most of the two minutes is the base's packages.
 """
 
 from __future__ import annotations
@@ -14,38 +13,45 @@ import shutil
 import subprocess
 import sys
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from immtf.errors import ImmtfError
-from immtf.lab.toolchain import Cache, Toolchain, cache_directory
+from immtf.lab.toolchain import ALL, Cache, Toolchain, cache_directory
 from tests.packer.machine import LOOPS_MAY_BE_MADE, Machine, docker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKER = Path(__file__).parents[2] / "packer"
+IMAGES = {"service": "1.1.0", "consul": "1.1.0", "base": "2.0.0"}
 BUILD_S = 900
 TESTS_S = 300
 BOOTS = ["--tmpfs", "/run", "--tmpfs", "/run/lock", "--cgroupns", "private", "--stop-signal", "SIGRTMIN+3"]
 NODE = '{"node_name": "a", "bootstrap_expect": 1}'
+SERVER = 'ETCD_NAME=a\nETCD_INITIAL_CLUSTER="a=http://$(hostname -I | cut -d " " -f 1):2380"'
+ETCD = 'curl -s "http://$(hostname -I | cut -d " " -f 1):2379'
+PAGES = '{"node": "a", "consul": [], "etcd": []}'
 
-pytestmark = [pytest.mark.docker, pytest.mark.lab(minutes=1.5), pytest.mark.skipif(shutil.which("packer") is None, reason="no Packer")]
+pytestmark = [pytest.mark.docker, pytest.mark.lab(minutes=2), pytest.mark.skipif(shutil.which("packer") is None, reason="no Packer")]
 
 
 @pytest.fixture(scope="module")
-def consul() -> str:
-    """The pinned Consul, as immtf's toolchain has it."""
+def programs() -> dict[str, str]:
+    """The pinned programs, as immtf's toolchain has them."""
     try:
-        program = Toolchain(Cache(cache_directory(os.environ, Path.home())), os.environ).ready().consul
+        tools = Toolchain(Cache(cache_directory(os.environ, Path.home())), os.environ).ready(tools=(*ALL, "etcd"))
     except ImmtfError as error:
-        pytest.skip(f"no Consul: {error}")
-    pinned = json.loads((PACKER / "pins.json").read_text())["consul"]["sha256"]["program"]
-    if program is None or hashlib.sha256(program.read_bytes()).hexdigest() != pinned:
-        pytest.skip("this machine's Consul is not the pinned one")
-    return str(program)
+        pytest.skip(f"no Consul or no etcd: {error}")
+    pins = json.loads((PACKER / "pins.json").read_text())
+    found = {"consul": tools.consul, "etcd": tools.etcd}
+    for name, program in found.items():
+        if program is None or hashlib.sha256(program.read_bytes()).hexdigest() != pins[name]["sha256"]["program"]:
+            pytest.skip(f"this machine's {name} is not the pinned one")
+    return {name: str(program) for name, program in found.items()}
 
 
 def build(image: str, name: str, **variables: str) -> str:
@@ -60,24 +66,31 @@ def build(image: str, name: str, **variables: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def instance(engine: None, consul: str) -> Iterator[Machine]:  # noqa: ARG001 - it skips where there is none
-    """An instance of the Consul image 1.1.0, booted and without its volume."""
+def base(engine: None) -> Iterator[str]:  # noqa: ARG001 - it skips where there is none
+    """The base image; it is removed at the end, and with it what was made of it."""
     name = f"immtf-packer-{uuid.uuid4().hex[:12]}"
-    base, image = f"{name}-base", f"{name}-consul"
+    try:
+        build("base", f"{name}-base", version="2.0.0")
+        yield name
+    finally:
+        made = [f"{name}-{image}:{tag}" for image, version in IMAGES.items() for tag in (version, "latest")]
+        subprocess.run(["docker", "rmi", "--force", *made], capture_output=True, timeout=60, check=False)
+
+
+@contextmanager
+def booted(image: str) -> Iterator[Machine]:
+    """Boot an instance of an image, without a volume."""
+    name = f"immtf-packer-{uuid.uuid4().hex[:12]}"
     made = Machine(name)
     try:
-        build("base", base, version="2.0.0")
-        build("consul", image, version="1.1.0", revision="abc", source_image=f"{base}:2.0.0", consul_package=consul)
-        docker("run", "--detach", "--name", name, "--hostname", "a", *BOOTS, *LOOPS_MAY_BE_MADE, f"{image}:1.1.0")
+        docker("run", "--detach", "--name", name, "--hostname", "a", *BOOTS, *LOOPS_MAY_BE_MADE, image)
         made.sh("mkdir /t")
         made.wait("[ -S /run/systemd/private ] && systemctl is-active --quiet multi-user.target")
         yield made
     finally:
-        names = [f"{image}:1.1.0", f"{image}:latest", f"{base}:2.0.0", f"{base}:latest"]
         for loop in made.loops:
             subprocess.run(["docker", "exec", name, "losetup", "--detach", loop], capture_output=True, timeout=60, check=False)
         subprocess.run(["docker", "rm", "--force", "--volumes", name], capture_output=True, timeout=60, check=False)
-        subprocess.run(["docker", "rmi", "--force", *names], capture_output=True, timeout=60, check=False)
 
 
 def asked(instance: Machine, image: str) -> str:
@@ -97,7 +110,22 @@ def asked(instance: Machine, image: str) -> str:
     return ended.stdout.splitlines()[-1]
 
 
-def test_an_instance_of_the_finished_image_and_a_program_that_is_not_pinned(instance: Machine, tmp_path: Path) -> None:
+def test_an_instance_of_the_consul_image_and_a_program_that_is_not_pinned(base: str, programs: dict[str, str], tmp_path: Path) -> None:
+    source, image = f"{base}-base:2.0.0", f"{base}-consul"
+    build("consul", image, version="1.1.0", revision="abc", source_image=source, consul_package=programs["consul"])
+    with booted(f"{image}:1.1.0") as instance:
+        a_consul_server(instance)
+
+    wrong = tmp_path / "consul"
+    wrong.write_text("#!/bin/sh\necho Consul v1.8.7\n")
+    with pytest.raises(AssertionError, match="consul_package has sha256"):
+        build("consul", "immtf-packer-refused", version="1.1.0", source_image=source, consul_package=str(wrong))
+    with pytest.raises(AssertionError, match="consul_package is not given"):
+        build("consul", "immtf-packer-refused", version="1.1.0", source_image=source)
+
+
+def a_consul_server(instance: Machine) -> None:
+    """Look at a server from its boot without a volume to its end, when its volume is torn away."""
     assert docker("inspect", "--format", '{{index .Config.Labels "immtf:family"}}', instance.name) == "consul"
     assert re.search(r"[1-9]\d* passed", asked(instance, "base"))
     assert re.search(r"[1-9]\d* passed", asked(instance, "consul"))
@@ -122,10 +150,43 @@ def test_an_instance_of_the_finished_image_and_a_program_that_is_not_pinned(inst
     instance.wait("! pgrep -x consul && ! mountpoint -q /var/lib/consul")
     asked(instance, "consul")
 
-    wrong = tmp_path / "consul"
-    wrong.write_text("#!/bin/sh\necho Consul v1.8.7\n")
-    source = docker("inspect", "--format", "{{.Config.Image}}", instance.name)
-    with pytest.raises(AssertionError, match="consul_package has sha256"):
-        build("consul", "immtf-packer-refused", version="1.1.0", source_image=source, consul_package=str(wrong))
-    with pytest.raises(AssertionError, match="consul_package is not given"):
-        build("consul", "immtf-packer-refused", version="1.1.0", source_image=source)
+
+def test_one_image_is_an_etcd_server_or_a_web_instance_as_its_user_data_says(base: str, programs: dict[str, str], tmp_path: Path) -> None:
+    source, image = f"{base}-base:2.0.0", f"{base}-service"
+    build("service", image, version="1.1.0", revision="abc", source_image=source, etcd_package=programs["etcd"])
+    with booted(f"{image}:1.1.0") as instance:
+        an_etcd_server(instance)
+    with booted(f"{image}:1.1.0") as instance:
+        instance.sh(f"mkdir -p /etc/service; echo '{PAGES}' >/etc/service/web.json; systemctl start web")
+        instance.wait("curl -s http://$(hostname -I | cut -d ' ' -f 1):8080/ | grep -q '\"version\": \"1.1.0\"'")
+        asked(instance, "service")
+        assert not instance.holds("pgrep -x etcd")
+
+    wrong = tmp_path / "etcd"
+    wrong.write_text("#!/bin/sh\necho etcd Version: 3.4.23\n")
+    with pytest.raises(AssertionError, match="etcd_package has sha256"):
+        build("service", "immtf-packer-refused", version="1.1.0", source_image=source, etcd_package=str(wrong))
+
+
+def an_etcd_server(instance: Machine) -> None:
+    """Look at a server from its boot without a volume to its end, when its volume is torn away."""
+    assert re.search(r"[1-9]\d* passed", asked(instance, "service"))
+    assert not instance.holds("pgrep -x sshd || pgrep -x etcd || pgrep -u web")
+
+    instance.sh(f"mkdir -p /etc/service; cat >/etc/service/etcd.env <<'END'\n{SERVER}\nEND")
+    serial = instance.volume(megabytes=256)
+    instance.attach(serial)
+    instance.await_word(serial, "blank")
+    instance.mark(serial)
+    instance.wait(f'{ETCD}/health" | grep -q true')
+    asked(instance, "service")
+    instance.sh(f"""{ETCD}/v3/kv/put" -d '{{"key": "a2VwdA==", "value": "eWVz"}}' | grep -q revision; systemctl stop immtf-volume@data""")
+    assert not instance.holds("pgrep -x etcd || mountpoint -q /var/lib/etcd")
+
+    instance.detach("nvme1n1")
+    instance.attach(serial)
+    instance.sh("systemctl start --no-block etcd")
+    instance.wait(f"""{ETCD}/v3/kv/range" -d '{{"key": "a2VwdA=="}}' | grep -q eWVz""")
+    instance.detach("nvme1n1")
+    instance.wait("! pgrep -x etcd && ! mountpoint -q /var/lib/etcd")
+    asked(instance, "service")
