@@ -1,47 +1,42 @@
 """The records of test environments: written beside the states before the first resource is made, and found again by `reap`.
 
 Three places: `<home>/environments/NAME/` for an environment that immtf keeps, the directory of a lab, and for a definition the directory of
-its states in S3. In each the record goes last: as long as anything of an environment is left, it is found again.
+its states in S3 (`bucket`). In each the record goes last: as long as anything of an environment is left, it is found again.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from contextlib import suppress
-from email.utils import parsedate_to_datetime
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from immtf.adapters import tether
-from immtf.adapters.aws import translated
 from immtf.adapters.files import replace_file
 from immtf.adapters.lease import holder_of
-from immtf.adapters.lease.backend import LOCK_SUFFIX, SUFFIX, s3_place
-from immtf.adapters.lease.store import s3_client
+from immtf.adapters.lease.local import told
 from immtf.adapters.states import is_bare
 from immtf.adapters.terraform import live_children
 from immtf.adapters.terraform.localstate import copy_of
 from immtf.adapters.terraform.unsaved import FILE as UNSAVED
-from immtf.errors import ImmtfError
+from immtf.errors import ImmtfError, LeaseHeld
 from immtf.model.environment import Backend
 from immtf.model.reaping import Left, Record, StoredState
-from immtf.plan.environments import BLOCK, ENVIRONMENT, FILE
-from immtf.plan.lease import parse_lease
-from immtf.plan.reaping import is_renewed, read_record, record_text
-from immtf.plan.sweep import GENERATED
+from immtf.plan.environments import FILE
+from immtf.plan.reaping import read_record, record_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from immtf.adapters.aws import Aws
+    from immtf.adapters.lease.hands import Hands
 
 RECORD = "environment.json"
 LOCK = "test.lock"
 LEASE = "lease"
-TIMEOUT_S = 20.0
-LOCK_S = 600.0  # longer than a Terraform takes that nobody waits for any more
+REAP = "reap.lease"  # beside the blocks' directories: who has it removes the whole environment
+REAPED = "work in another one, or wait until it is gone and make it anew"
 
 
 def write(path: Path, record: Record) -> None:
@@ -59,14 +54,18 @@ def read(path: Path) -> Record | None:
         raise ImmtfError(f"the environment's record can't be read: {error}", where=str(path), next="mend it, or remove it") from error
 
 
-def kept_environments(home: Path) -> tuple[Left, ...]:
+def kept_environments(home: Path, hands: Hands) -> tuple[Left, ...]:
     """Return the environments that immtf keeps in a home and that have a record; not those by a definition, whose states are elsewhere."""
-    return _by_no_definition(_in(path.parent) for path in _kept(home))
+    return _by_no_definition(_in(path.parent, path.parent, hands) for path in _kept(home))
 
 
-def lab_environment(lab: Path, states: Path) -> tuple[Left, ...]:
-    """Return the same of a lab that is up, by the record in the lab's directory; `states` is where its states are."""
-    return _by_no_definition([_in(lab, states)] if (lab / RECORD).exists() else [])
+def lab_environment(lab: Path, states: Path, hands: Hands, *, defined: bool = False) -> tuple[Left, ...]:
+    """Return the same of a lab that is up, by the record in the lab's directory; `states` is where its states are.
+
+    `defined`: by a definition, which keeps its states in S3 nowhere, so that in a lab they are in its directory.
+    """
+    found = (_in(lab, states, hands),) if (lab / RECORD).exists() else ()
+    return found if defined else _by_no_definition(found)
 
 
 def definitions_of(home: Path, lab: Path | None = None) -> Mapping[str, tuple[str, ...]]:
@@ -88,18 +87,22 @@ def _by_no_definition(found: Iterable[Left]) -> tuple[Left, ...]:
     return tuple(left for left in found if left.record is None or not left.record.definition)
 
 
-def _in(directory: Path, states: Path | None = None) -> Left:
-    """Return the environment whose record is in a directory; its states are there too, or in `states`."""
+def _in(directory: Path, states: Path, hands: Hands) -> Left:
+    """Return the environment whose record is in a directory; its states are in `states`."""
     name, where = directory.name, str(directory / RECORD)
-    beside = states or directory
-    ways = (partial(_states_in, beside), partial(_running_in, directory, beside), partial(_forget, directory, beside))
+    ways = (
+        partial(_states_in, states),
+        partial(at_work_in, directory, states),
+        partial(held_in, directory, states, hands),
+        partial(forget_in, directory, states),
+    )
     try:
         return Left(name, where, read(directory / RECORD), *ways)
     except ImmtfError as error:
         return Left(name, where, None, *ways, problem=error.what)
 
 
-def _refuse_unsaved(directory: Path) -> None:
+def refuse_unsaved(directory: Path) -> None:
     """Refuse to go by states of which a later one could not be saved: what only that one knows of would be left, and forgotten."""
     for path in directory.rglob(UNSAVED):
         act = "save it by any command on its block there, such as `immtf destroy DIR --environment NAME`"
@@ -107,7 +110,7 @@ def _refuse_unsaved(directory: Path) -> None:
 
 
 def _states_in(directory: Path) -> tuple[StoredState, ...]:
-    _refuse_unsaved(directory)
+    refuse_unsaved(directory)
     found = []
     for path in (directory / FILE, *sorted(directory.glob(f"*/{FILE}"))):
         try:
@@ -124,15 +127,49 @@ def _states_in(directory: Path) -> tuple[StoredState, ...]:
     return tuple(found)
 
 
-def _running_in(directory: Path, states: Path) -> bool:
-    """Return whether a test holds its lock, or any run the lease of one of the blocks, or a Terraform that outlived its run is at work."""
-    leases = [states / LEASE, *states.glob(f"*/{LEASE}")]
-    if tether.is_held(directory / LOCK) or any(holder_of(path) is not None for path in leases):
-        return True
-    return any(live_children(path.parent) for path in states.rglob(".terraform"))
+def at_work_in(directory: Path, states: Path) -> str:
+    """Return who is at work in an environment on this machine, "" for nobody.
+
+    That is a test that holds its lock, any run with the lease of one of the blocks, a reap, or a Terraform that outlived its run.
+    """
+    if tether.is_held(directory / LOCK):
+        return "its test is at work"
+    for path in (states / REAP, *_leases(states)):
+        if (holder := holder_of(path)) is not None:
+            return f"{path} is held: {told(holder)}"
+    found = {process for path in states.rglob(".terraform") for process in live_children(path.parent)}
+    return f"Terraform works in it, without its run: process {', '.join(map(str, sorted(found)))}" if found else ""
 
 
-def _forget(directory: Path, states: Path) -> None:
+@contextmanager
+def held_in(directory: Path, states: Path, hands: Hands) -> Iterator[Callable[[], None]]:
+    """Hold all of an environment's leases on this machine, and give what confirms them. Raises `LeaseHeld` where anybody is at work.
+
+    A run takes its block's lease first, and looks then whether a reap is at work; here it is the other way round, so one sees the other.
+    """
+    with ExitStack() as stack:
+        confirm = stack.enter_context(hands.on_this_machine(states / REAP))
+        for path in _leases(states):
+            stack.enter_context(hands.on_this_machine(path))
+        if tether.is_held(directory / LOCK):
+            raise LeaseHeld("its test is at work", where=str(directory / LOCK))
+        if found := [process for path in states.rglob(".terraform") for process in live_children(path.parent)]:
+            raise LeaseHeld(f"Terraform works in it, without its run: process {', '.join(map(str, sorted({*found})))}", where=str(states))
+        yield confirm
+
+
+def refuse_reaped(states: Path) -> None:
+    """Refuse to work in an environment that a reap of this machine is removing. Raises `LeaseHeld`."""
+    holder = holder_of(states / REAP)
+    if holder is not None:
+        raise LeaseHeld(f"this environment is being removed, its time was over: {told(holder)}", where=str(states / REAP), next=REAPED)
+
+
+def _leases(states: Path) -> list[Path]:
+    return [path for path in (states / LEASE, *sorted(states.glob(f"*/{LEASE}"))) if path.exists()]
+
+
+def forget_in(directory: Path, states: Path) -> None:
     """Remove all that is kept of an environment, its record at the very last. Of a lab only the states: the lab may go on."""
     try:
         for path in sorted(states.iterdir()) if states.is_dir() else ():
@@ -149,127 +186,6 @@ def _forget(directory: Path, states: Path) -> None:
     if states == directory:
         with suppress(OSError):
             directory.rmdir()
-
-
-class Bucket:
-    """The environments of a definition whose states are in S3: `<prefix>/<environment>/environment.json` beside `…/<block>/…`."""
-
-    def __init__(self, template: Backend, aws: Aws, process: Mapping[str, str]) -> None:
-        """Make the client; no call is made yet. `template` is the definition's backend, with its placeholders."""
-        self._template = template
-        place = s3_place(template.config, process)
-        self._bucket, self._key, self._arguments = place.bucket, place.key, dict(place.arguments)
-        self._client: Any = s3_client(place, aws, process, timeout_s=TIMEOUT_S)
-
-    @staticmethod
-    def serves(template: Backend) -> bool:
-        """Return whether records can be kept beside the states of a template: in S3, in a directory for each environment."""
-        key = str(template.config.get("key") or "")
-        return template.kind == "s3" and f"{ENVIRONMENT}/" in key and key.index(ENVIRONMENT) < (key.find(BLOCK) % (len(key) + 1))
-
-    def write(self, record: Record) -> None:
-        """Write a record."""
-        key = self._record(record.environment)
-        with translated(f"s3://{self._bucket}/{key}"):
-            self._client.put_object(Bucket=self._bucket, Key=key, Body=record_text(record).encode(), **self._arguments)
-
-    def remove(self, environment: str) -> None:
-        """Remove a record; one that is gone is no error."""
-        self._delete(self._record(environment))
-
-    def environments(self, local: Callable[[str], tuple[Path, Path]], *, generated: bool = False) -> tuple[Left, ...]:
-        """Return the environments that have a record here; those only whose names immtf made up, where they are all `generated`.
-
-        Whoever may write to the bucket could put a record beside any environment's states, and name any directory of this machine.
-        `local` gives, by an environment's name, where this machine has its lock and record, and where its blocks' work trees are.
-        """
-        head = self._key.partition(ENVIRONMENT)[0]
-        tail = self._record("").removeprefix(head)
-        names = [key.removeprefix(head).removesuffix(tail) for key in self._keys(head) if key.endswith(tail)]
-        return tuple(self._left(name, local(name)) for name in sorted(names) if _may_be(name, generated=generated))
-
-    def _left(self, name: str, local: tuple[Path, Path]) -> Left:
-        key, record, problem = self._record(name), None, ""
-        try:
-            record = read_record(self._text(key))
-        except ValueError as error:
-            problem = f"the environment's record can't be read: {error}"
-        ways = (partial(self._states, name, local), partial(self._running, name, local), partial(self._forget, name, local))
-        return Left(name, f"s3://{self._bucket}/{key}", record, *ways, free=partial(self._free, name, local), problem=problem)
-
-    def _states(self, name: str, local: tuple[Path, Path]) -> tuple[StoredState, ...]:
-        _refuse_unsaved(local[1])
-        before, _, after = self._key.replace(ENVIRONMENT, name).partition(BLOCK)
-        found = []
-        for key in self._keys(before):
-            block = key.removeprefix(before).removesuffix(after)
-            if key == f"{before}{block}{after}" and "/" not in block and block:
-                text = self._text(key)
-                if not is_bare(text.encode()):
-                    config = {**self._template.config, "key": key}
-                    found.append(StoredState(block, Backend("s3", config), text))
-        return tuple(found)
-
-    def _running(self, name: str, local: tuple[Path, Path]) -> bool:
-        """Return whether a test may be at work: one of this machine by its locks, one elsewhere by a lease that was renewed of late."""
-        if (local[0] / RECORD).exists():
-            return _running_in(*local)
-        leases = [key for key in self._keys(self._record(name).removesuffix(RECORD)) if key.endswith(SUFFIX)]
-        return any(self._is_renewed(key) for key in leases)
-
-    def _is_renewed(self, key: str) -> bool:
-        """Judge a lease by S3's own clock: when it was written last, and when that was asked."""
-        with translated(f"s3://{self._bucket}/{key}"):
-            answer = self._client.get_object(Bucket=self._bucket, Key=key)
-        return is_renewed(parse_lease(answer["Body"].read().decode(errors="replace")), _age_s(answer))
-
-    def _free(self, name: str, local: tuple[Path, Path]) -> tuple[str, ...]:
-        """Remove Terraform's locks beside the states: a dead test's of this machine, else those too old for one that still works."""
-        limit_s = 0.0 if (local[0] / RECORD).exists() else LOCK_S
-        removed = []
-        for key in [key for key in self._keys(self._record(name).removesuffix(RECORD)) if key.endswith(LOCK_SUFFIX)]:
-            with translated(f"s3://{self._bucket}/{key}"):
-                answer = self._client.head_object(Bucket=self._bucket, Key=key)
-            if not limit_s or _age_s(answer) > limit_s:
-                self._delete(key)
-                removed.append(f"the lock s3://{self._bucket}/{key}, which a killed Terraform left")
-        return tuple(removed)
-
-    def _forget(self, name: str, local: tuple[Path, Path]) -> None:
-        _forget(*local)
-        record = self._record(name)
-        for key in [key for key in self._keys(record.removesuffix(RECORD)) if key != record]:
-            self._delete(key)
-        self._delete(record)
-
-    def _record(self, environment: str) -> str:
-        """Return the key of an environment's record: in the directory that is named after it."""
-        head, _, tail = self._key.partition(ENVIRONMENT)
-        return f"{head}{environment}{tail.partition('/')[0]}/{RECORD}"
-
-    def _keys(self, prefix: str) -> Iterator[str]:
-        with translated(f"s3://{self._bucket}/{prefix}"):
-            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
-                yield from (str(row["Key"]) for row in page.get("Contents", ()))
-
-    def _text(self, key: str) -> str:
-        with translated(f"s3://{self._bucket}/{key}"):
-            return str(self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read().decode(errors="replace"))
-
-    def _delete(self, key: str) -> None:
-        with translated(f"s3://{self._bucket}/{key}"):
-            self._client.delete_object(Bucket=self._bucket, Key=key)
-
-
-def _may_be(name: str, *, generated: bool) -> bool:
-    """Return whether a directory in a bucket may be an environment's."""
-    return bool(GENERATED.fullmatch(name)) if generated else bool(name) and not name.startswith(".") and "/" not in name
-
-
-def _age_s(answer: Mapping[str, Any]) -> float:
-    """Return how old an object was when S3 was asked for it."""
-    asked = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
-    return asked - float(answer["LastModified"].timestamp())
 
 
 def document_of(text: str) -> Mapping[str, Any]:

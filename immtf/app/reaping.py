@@ -3,12 +3,17 @@
 First by record: an environment whose time is over is destroyed with what its states have, consumers before producers, each by a root
 module that is made from the state (its block need not be there); its instances go first, so that no volume is held. Then by tag: what is in
 no state. States, locks and the record are removed last, and only when nothing is left: as long as anything is, the next `reap` finds it.
+
+From the question to its end the leases of each environment are held, the same ones that runs take: what somebody holds is told, and left.
+What can't be read is told too, holds up nothing else, and is an error in the end.
 """
 
 from __future__ import annotations
 
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +22,13 @@ from immtf.adapters.records import document_of
 from immtf.adapters.sweeper import Ec2Sweeper
 from immtf.adapters.terraform.bare import BareTerraform
 from immtf.app.closing import Outcome
+from immtf.app.grasp import Grasp, told_of
 from immtf.errors import CredentialsRefused, ImmtfError, Interrupted, PersonNeeded
 from immtf.model.events import Noted, TerraformTold
+from immtf.model.reaping import KINDS
 from immtf.plan.bare import in_order, requires_of
 from immtf.plan.judge import judge_destroy, refuse
-from immtf.plan.reaping import fate_of, fate_of_record, spared
+from immtf.plan.reaping import View, fate_of, fate_of_record, spared
 from immtf.plan.sweep import ENVIRONMENT
 from immtf.run.gates import check_cancel
 from immtf.run.reaping import Reaping
@@ -75,74 +82,95 @@ def reap(session: ImageSession, order: Order, confirm: Callable[[str], None]) ->
 def reap_with(session: ImageSession, order: Order, ports: Reaper, confirm: Callable[[str], None]) -> Outcome:
     """Reap with these ports; tell everything that goes, and why, before anything does."""
     now = ports.sweeper.now()
-    lefts = [left for place in order.places for left in place()]
-    at_work = {left.environment for left in lefts if left.running()}
-    over = [left for left in lefts if _is_over(session, left, now, at_work)]
-    stays = at_work | {left.environment for left in lefts if left not in over}  # whatever the tags say: a record is the later word
-    reaping = Reaping(ports.sweeper, session.patience, now, stays)
-    found = reaping.found()
-    goes = _tell_found(session, found, now, stays)
-    if not over and not goes:
+    lefts, unread = _records(session, order)
+    with ExitStack() as stack:
+        grasp = Grasp(session, stack, dry_run=order.dry_run)
+        over = [left for left in lefts if _is_over(session, left, now) and grasp.takes(left)]
+        goes = {left.environment for left in over}
+        for left in over:
+            session.tell(Noted("info", _going(left)))
+        grasp.stays |= {left.environment for left in lefts} - goes  # whatever the tags say: a record is the later word
+        view = View(now, grasp.stays, goes, blind=bool(unread))
+        reaping = Reaping(ports.sweeper, session.patience, view, grasp.look)
+        things = _tell_found(session, reaping.found(), view)
+        if (over or things) and not order.dry_run:
+            confirm(f"Remove {len(over)} environments and {things} things in the cloud, the data in them too?")
+            _remove(session, over, grasp, ports, reaping)
+    if grasp.problems:
+        what = "; ".join((*grasp.problems, *unread))
+        raise PersonNeeded(f"not all is gone: {what}", next="find out why; `immtf reap` goes on with what is left")
+    if unread:
+        raise ImmtfError(f"not all could be looked at: {'; '.join(unread)}", next="let this user read there, then run it again")
+    if not over and not things:
         session.tell(Noted("info", "no test environment is past its time"))
         return Outcome("nothing_to_do")
-    if order.dry_run:
-        return Outcome()
-    confirm(f"Remove {len(over)} environments and {goes} things in the cloud, the data in them too?")
-    problems = [problem for left in over if (problem := _destroyed(session, left, ports, reaping, stays))]
-    problems += reaping.everything()
-    problems += [problem for left in over if not _left_of(left, reaping, problems) and (problem := _forgotten(session, left))]
-    if problems:
-        raise PersonNeeded(f"not all is gone: {'; '.join(problems)}", next="find out why; `immtf reap` goes on with what is left")
     return Outcome()
 
 
-def _is_over(session: ImageSession, left: Left, now: float, at_work: set[str]) -> bool:
+def _remove(session: ImageSession, over: Sequence[Left], grasp: Grasp, ports: Reaper, reaping: Reaping) -> None:
+    """Remove what is over, each environment by its states, then all by tag; an environment in which something is left keeps its record."""
+    whole = [left for left in over if not grasp.fails(left, partial(_destroy, session, left, grasp, ports, reaping))]
+    grasp.problems += reaping.everything()
+    for left in whole:
+        grasp.fails(left, partial(_forget, session, left, grasp, reaping))
+
+
+def _records(session: ImageSession, order: Order) -> tuple[list[Left], list[str]]:
+    """Return the environments that have a record, each once, and what could not be read."""
+    found: dict[str, Left] = {}
+    unread: list[str] = []
+    for place in order.places:
+        try:
+            found |= {left.where: left for left in place()}
+        except (Interrupted, CredentialsRefused):
+            raise
+        except ImmtfError as error:
+            unread.append(told_of(error))
+            session.tell(Noted("warning", f"not looked at: {unread[-1]}"))
+    return list(found.values()), unread
+
+
+def _is_over(session: ImageSession, left: Left, now: float) -> bool:
     """Decide on an environment by its record, and tell what a person should know of it."""
     if left.record is None:
         session.tell(Noted("warning", f"environment {left.environment} is left: {left.problem} ({left.where})"))
         return False
-    fate = fate_of_record(left.record, now, running=left.environment in at_work, environment=left.environment)
-    if fate.goes:
-        blocks = ", ".join(left.record.blocks) or "no block that is told"
-        session.tell(Noted("info", f"environment {left.environment} goes: {fate.why} ({left.where}; {blocks})"))
-    elif fate.told:
+    fate = fate_of_record(left.record, now, environment=left.environment)
+    if fate.told:
         session.tell(Noted("warning", f"environment {left.environment} is left: {fate.why} ({left.where})"))
     return fate.goes
 
 
-def _tell_found(session: ImageSession, found: Sequence[Found], now: float, at_work: set[str]) -> int:
+def _going(left: Left) -> str:
+    blocks, expires = (left.record.blocks, left.record.expires) if left.record else ((), "")
+    told = ", ".join(blocks) or "no block that is told"
+    return f"environment {left.environment} goes: its time was over at {expires} ({left.where}; {told})"
+
+
+def _tell_found(session: ImageSession, found: Sequence[Found], view: View) -> int:
     """Tell, of everything that bears a test's tags, what goes, and what stays that a person should know of; return how many go."""
     goes = 0
     for item in found:
-        fate = fate_of(item.stray.tags, now, at_work)
+        fate = fate_of(item.stray.tags, view)
         if fate.goes:
             goes += 1
             session.tell(Noted("info", f"{item} goes: {fate.why} (environment {item.stray.tags.get(ENVIRONMENT, '-')})"))
-    for text in spared(found, now, at_work):
+    for text in spared(found, view):
         session.tell(Noted("warning", text))
     return goes
 
 
-def _destroyed(session: ImageSession, left: Left, ports: Reaper, reaping: Reaping, stays: set[str]) -> str:
-    """Destroy what an environment's states have; return what is in the way, or "". One in which work began meanwhile `stays`."""
-    try:
-        check_cancel(session.patience, "reap")
-        if left.running():
-            stays.add(left.environment)
-            return f"environment {left.environment}: somebody is at work in it by now"
-        if problem := reaping.instances(left.environment):
-            return f"environment {left.environment}: {problem}"
-        for freed in left.free():
-            session.tell(Noted("warning", f"removed: {freed}"))
-        states = left.states()
-        documents = {state.block: _document(session, state) for state in states}
-        for block in _order(documents):
-            _destroy_state(session, next(state for state in states if state.block == block), documents[block], ports)
-    except (Interrupted, CredentialsRefused):
-        raise
-    except ImmtfError as error:
-        return f"environment {left.environment}: {f'{error.where}: ' if error.where else ''}{error.what}"
-    return ""
+def _destroy(session: ImageSession, left: Left, grasp: Grasp, ports: Reaper, reaping: Reaping) -> None:
+    """Destroy what an environment's states have. Raises `ImmtfError` for what is in the way."""
+    for freed in left.free():
+        session.tell(Noted("warning", f"removed: {freed}"))
+    if problem := reaping.instances(left.environment):
+        raise PersonNeeded(problem)
+    states = left.states()
+    documents = {state.block: _document(session, state) for state in states}
+    for block in _order(documents):
+        state = next(state for state in states if state.block == block)
+        _destroy_state(session, state, documents[block], ports, partial(grasp.confirm, left))
 
 
 def _document(session: ImageSession, state: StoredState) -> Mapping[str, Any]:
@@ -160,38 +188,41 @@ def _order(documents: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
     return in_order({name: [by_block[other] for other in requires if other in by_block] for name, (_, requires) in told.items()})
 
 
-def _destroy_state(session: ImageSession, state: StoredState, document: Mapping[str, Any], ports: Reaper) -> None:
+def _destroy_state(
+    session: ImageSession, state: StoredState, document: Mapping[str, Any], ports: Reaper, confirm: Callable[[], None]
+) -> None:
     if not document["resources"]:
         return
+    confirm()
     session.tell(Noted("info", f"destroying what the state of {state.block or 'the block'} has"))
     with tempfile.TemporaryDirectory(prefix="immtf-reap-") as directory:
         terraform = ports.terraform(state, document, Path(directory))
         saved = terraform.plan(destroy=True)
         refuse(judge_destroy(saved.data), f"block {state.block}")
         check_cancel(session.patience, "reap")
+        confirm()
         if saved.changed:
             terraform.apply(saved)
 
 
-def _left_of(left: Left, reaping: Reaping, problems: Sequence[str]) -> bool:
-    """Return whether anything of an environment may be left: its record has to stay then."""
-    return bool(problems) and (
-        any(problem.startswith(f"environment {left.environment}: ") for problem in problems)
-        or any(item.stray.tags.get(ENVIRONMENT) == left.environment for item in reaping.found())
-    )
-
-
-def _forgotten(session: ImageSession, left: Left) -> str:
-    """Look once more that its states hold nothing, then remove them with the record; return what is in the way, or ""."""
-    try:
-        held = [state.block for state in left.states() if state.text.strip() and document_of(state.text)["resources"]]
-        if held:
-            return f"environment {left.environment}: the states of {', '.join(held)} still have something"
-        left.forget()
-    except ImmtfError as error:
-        return f"environment {left.environment}: {f'{error.where}: ' if error.where else ''}{error.what}"
+def _forget(session: ImageSession, left: Left, grasp: Grasp, reaping: Reaping) -> None:
+    """Look once more that its states hold nothing, and that nothing bears its name; then remove them with the record."""
+    states = left.states()
+    if held := [state.block for state in states if state.text.strip() and document_of(state.text)["resources"]]:
+        raise PersonNeeded(f"the states of {', '.join(held)} still have something")
+    if things := reaping.of(left.environment):
+        raise PersonNeeded(f"there is still something that bears its name: {', '.join(map(str, things))}")
+    if empty := [state.block or "the block" for state in states if not state.text.strip()]:
+        session.tell(Noted("warning", f"environment {left.environment}: {_found_by_tag(empty)}"))
+    left.forget()
+    grasp.let_go(left)
     session.tell(Noted("info", f"environment {left.environment} is gone, with its states and its record"))
-    return ""
+
+
+def _found_by_tag(empty: Sequence[str]) -> str:
+    kinds = ", ".join(kind.replace("-", " ") for kind in KINDS)
+    killed = f"the state of {', '.join(empty)} was empty, as a Terraform leaves it that is killed in its first apply"
+    return f"{killed}: what it made was looked for by its tags, and is gone as far as it is of these kinds: {kinds}"
 
 
 def _tell(session: ImageSession, event: TerraformEvent) -> None:

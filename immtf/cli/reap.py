@@ -18,6 +18,7 @@ from immtf.errors import ExitCode, ImmtfError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from immtf.adapters.lease.hands import Hands
     from immtf.app.reaping import Order
     from immtf.app.target import Target
     from immtf.cli.imaging import Scene
@@ -136,47 +137,62 @@ def _order(scene: Scene, options: Options) -> Order:
     from immtf.adapters.records import definitions_of, kept_environments, lab_environment
     from immtf.app.reaping import Order
 
-    named, lab = _definition(options), scene.lab
+    named, lab, hands = _definition(options), scene.lab, _hands(scene)
     if lab is not None:
-        places: list[Places] = [partial(lab_environment, lab.directory, lab.environments)]
+        places: list[Places] = [partial(lab_environment, lab.directory, lab.environments, hands)]
     else:
-        places = [partial(kept_environments, options.home)]
-    places += _beside_states(scene, options, named)
+        places = [partial(kept_environments, options.home, hands)]
+    if named is not None:
+        places.append(partial(_beside_states, scene, options, hands, named))
     for file, names in definitions_of(options.home, lab.directory if lab else None).items():
         if named is None or Path(file).resolve() != named.file.resolve():
-            places += _beside_states(scene, options, _loaded(file, names))
+            places.append(partial(_by_definition, scene, options, hands, file, names))
     return Order(places, _provider(scene, lab) if lab else {}, dry_run=options.dry_run)
 
 
-def _beside_states(scene: Scene, options: Options, definition: Environment | None) -> list[Places]:
-    """Return where the records of a definition's environments are: beside its states in S3, in a lab in the lab's own."""
-    from immtf.adapters.aws import Aws
-    from immtf.adapters.records import Bucket
-    from immtf.plan.environments import in_lab
+def _hands(scene: Scene) -> Hands:
+    """Return what takes the leases of what goes."""
+    from immtf.adapters.lease.hands import Hands
+    from immtf.app.leasing import make_holder
+    from immtf.app.telling import now
+    from immtf.run.gates import check_cancel
 
-    if definition is None:
-        return []
-    lab, process = scene.lab, dict(scene.session.target.process)
-    template = in_lab(definition.backend, endpoint=lab.endpoint, region=lab.region) if lab else definition.backend
-    if template is None or not Bucket.serves(template):
-        click.echo(f"{definition.file}: its states are where no records can be found; what is there is not looked at", err=True)
-        return []
-    kept = options.home / "environments"
-    local = (lambda _name: (lab.directory, lab.environments)) if lab else (lambda name: (kept / name, kept / name))
-    return [partial(Bucket(template, Aws.from_environment(process), process).environments, local, generated=lab is None)]
+    session = scene.session
+    holder = make_holder(session.run_id, "reap", f"{now():%Y-%m-%d %H:%M:%S} UTC", session.target.process)
+    return Hands(holder, session.clock, session.tell, partial(check_cancel, session.patience, "reap"))
 
 
-def _loaded(file: str, names: tuple[str, ...]) -> Environment | None:
-    """Return a definition that tests went by; None, and told, where it can't be read any more."""
+def _by_definition(scene: Scene, options: Options, hands: Hands, file: str, names: tuple[str, ...]) -> Sequence[Left]:
+    """Return the environments of a definition that tests went by. Raises `ImmtfError` where it can't be read any more."""
     from immtf.plan.config import load_environment
 
     try:
-        return load_environment(Path(file))
+        return _beside_states(scene, options, hands, load_environment(Path(file)))
     except UsageError as error:
-        click.echo(
-            f"immtf: environments {', '.join(names)} are left: the definition that they were made by can't be read: {error}", err=True
-        )
-        return None
+        what = f"the definition that {', '.join(names)} were made by can't be read: {error.what}"
+        raise ImmtfError(what, where=file, next="put it where it was") from error
+
+
+def _beside_states(scene: Scene, options: Options, hands: Hands, definition: Environment) -> Sequence[Left]:
+    """Return the environments that have records beside a definition's states in S3; in a lab, in the lab's own."""
+    from immtf.adapters.aws import Aws
+    from immtf.adapters.bucket import Bucket
+    from immtf.adapters.records import lab_environment
+    from immtf.model.events import Noted
+    from immtf.plan.environments import in_lab
+
+    lab, process = scene.lab, dict(scene.session.target.process)
+    template = in_lab(definition.backend, endpoint=lab.endpoint, region=lab.region) if lab else definition.backend
+    if lab is not None and template is None:
+        return lab_environment(lab.directory, lab.environments, hands, defined=True)
+    if template is None or not Bucket.serves(template):
+        where = "its states are not in one bucket in S3, with a directory for each environment"
+        text = f"{definition.file}: {where}, so there are no records: what tests left by it is found by its tags only"
+        scene.session.tell(Noted("warning", text))
+        return ()
+    kept = options.home / "environments"
+    local = (lambda _name: (lab.directory, lab.environments)) if lab else (lambda name: (kept / name, kept / name))
+    return Bucket(template, Aws.from_environment(process), process).environments(local, hands, generated=lab is None)
 
 
 def _provider(scene: Scene, lab: Lab) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from immtf.model.cloud import Stray
     from immtf.model.environment import Backend
@@ -63,16 +64,18 @@ class Found:
 class Left:
     """An environment that a record was found of: where that is, and what can be asked of it and done to it.
 
-    `states` reads which blocks have a state there; `running` tells whether its test may still be at work; `forget` removes states, locks
-    and, last of all, the record. `free` removes Terraform's locks that a killed one left, and tells which. `problem` says why the record
-    can't be read.
+    `states` reads which blocks have a state there. `at_work` tells, by a look and in words, who may be at work in it, "" for nobody. `hold`
+    takes its leases for a while, and gives what confirms them; it raises `LeaseHeld` where somebody is at work. `free` removes Terraform's
+    locks that nobody can hold any more, and tells which; it raises for one that somebody may. `forget` removes states, locks, leases and,
+    last of all, the record. `problem` says why the record can't be read.
     """
 
     environment: str
     where: str
     record: Record | None
     states: Callable[[], tuple[StoredState, ...]]
-    running: Callable[[], bool]
+    at_work: Callable[[], str]
+    hold: Callable[[], AbstractContextManager[Callable[[], None]]]
     forget: Callable[[], None]
     free: Callable[[], tuple[str, ...]] = tuple
     problem: str = ""

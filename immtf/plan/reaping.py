@@ -3,6 +3,9 @@
 Both have to be said, letter by letter: that it is a test's (the tag `immtf:class`, or the tags of an image's trial), and a time that is
 past (`immtf:expires`). "Past" is by the clock of the API that is asked, not of the machine that asks (F48): the caller hands it in. A
 time that can't be read is no time: what bears it is told, and left. So is what belongs to a test that is still at work, even past its time.
+
+Whether a test is at work is known by its leases, and those are beside its record. What is found by its tags only, of an environment whose
+record nobody saw, goes an hour later: by then its test, which ends itself when its time is over, has destroyed it.
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ TEST = "test"
 TRIAL_BLOCK, TRIAL_IMAGE = "image-", "immtf:image"  # how an image's trial names its block, and the tag of the image that is tried
 LONGEST_S = 30 * 86400.0
 PATIENCE = 3  # times to live of a lease
+GRACE_S = 3600.0  # for a test to destroy what it made, where nobody sees whether it is at it
+LOCK_S = 3600.0  # how old a lock of Terraform's is that nobody can hold any more, when the run's own lease is dead: longer than an apply
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _SHAPE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _LIFE = re.compile(r"(?:\d+(?:\.\d+)?[dhms])+")
@@ -113,7 +118,7 @@ class Fate:
     told: bool = False
 
 
-def fate_of_record(record: Record, now: float, *, running: bool, environment: str | None = None) -> Fate:
+def fate_of_record(record: Record, now: float, *, running: bool = False, environment: str | None = None) -> Fate:
     """Decide on an environment by its record, which stands where that of `environment` does: a copy of another's is not its own."""
     if record.kind != TEST:
         return Fate(goes=False, why="it is no test's")
@@ -124,14 +129,57 @@ def fate_of_record(record: Record, now: float, *, running: bool, environment: st
     return _by_time(record.expires, now, running=running)
 
 
-def fate_of(tags: Mapping[str, str], now: float, at_work: Collection[str]) -> Fate:
-    """Decide on a thing in the cloud by its tags. `at_work` are the environments that stay: at work, or not over by their records."""
-    if tags.get(CLASS) != TEST and not is_trial(tags):
+@dataclass(frozen=True)
+class View:
+    """What a reap knows when it judges a thing in the cloud: `now` is by the API's clock, in seconds since 1970.
+
+    `stays` are the environments that are at work, or not over by their records; `goes` those that are over by theirs, and whose leases are
+    held. `blind`: not all the places could be read where records may be.
+    """
+
+    now: float
+    stays: Collection[str] = ()
+    goes: Collection[str] = ()
+    blind: bool = False
+
+
+def fate_of(tags: Mapping[str, str], view: View) -> Fate:
+    """Decide on a thing in the cloud by its tags."""
+    trial = is_trial(tags)
+    if tags.get(CLASS) != TEST and not trial:
         return Fate(goes=False, why="it is no test's")
     if not tags.get(EXPIRES):
         return Fate(goes=False, why=f"it has no tag {EXPIRES}", told=True)
+    environment = tags.get(ENVIRONMENT, "")
     why = "its test is still at work, or its record tells otherwise"
-    return _by_time(tags[EXPIRES], now, running=tags.get(ENVIRONMENT, "") in at_work, why=why)
+    fate = _by_time(tags[EXPIRES], view.now, running=environment in view.stays, why=why)
+    if not fate.goes or trial or environment in view.goes:
+        return fate
+    if view.blind:
+        return Fate(goes=False, why=f"{fate.why}, and its record may be where nothing could be read", told=True)
+    if not _by_time(tags[EXPIRES], view.now - GRACE_S, running=False).goes:
+        return Fate(goes=False, why=f"{fate.why}, and without a record its test has an hour more to destroy it", told=True)
+    return fate
+
+
+def may_hold(lock: str, age_s: float, *, here: str) -> str:
+    """Return whose lock of Terraform's this is, where somebody may hold it still; "" where nobody can.
+
+    `here` is this machine's name, where no Terraform is at work in the environment's work trees; "" where nobody knows.
+    """
+    who = locked_by(lock)
+    if age_s > LOCK_S or (here and who.partition(" ")[0].rpartition("@")[2] == here):
+        return ""
+    return f"of {who}, {age_s / 60:.0f} minutes old: it is removed when it is {LOCK_S / 60:.0f}"
+
+
+def locked_by(lock: str) -> str:
+    """Return who took a lock of Terraform's, since when and for what, as the lock itself tells."""
+    try:
+        told = json.loads(lock)
+        return f"{told['Who']} since {told['Created']} ({told['Operation']})"
+    except (ValueError, KeyError, TypeError):
+        return "somebody it doesn't name"
 
 
 def is_renewed(lease: LeaseRecord | None, unchanged_s: float) -> bool:
@@ -154,14 +202,14 @@ def is_trial(tags: Mapping[str, str]) -> bool:
     )
 
 
-def reapable(found: Iterable[Found], now: float, at_work: Collection[str]) -> tuple[Found, ...]:
+def reapable(found: Iterable[Found], view: View) -> tuple[Found, ...]:
     """Return what goes of what was found."""
-    return tuple(item for item in found if fate_of(item.stray.tags, now, at_work).goes)
+    return tuple(item for item in found if fate_of(item.stray.tags, view).goes)
 
 
-def spared(found: Iterable[Found], now: float, at_work: Collection[str]) -> tuple[str, ...]:
+def spared(found: Iterable[Found], view: View) -> tuple[str, ...]:
     """Return, in a sentence each, what is left and why a person should know of it."""
-    fates = ((item, fate_of(item.stray.tags, now, at_work)) for item in found)
+    fates = ((item, fate_of(item.stray.tags, view)) for item in found)
     return tuple(f"{item} is left: {fate.why}" for item, fate in fates if not fate.goes and fate.told)
 
 

@@ -20,10 +20,11 @@ from immtf.run.fence import unguarded
 from immtf.run.sweep import LIMIT_S, Removal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Mapping
 
     from immtf.model.cloud import Stray
     from immtf.model.reaping import Kind
+    from immtf.plan.reaping import View
     from immtf.run.gates import Patience
     from immtf.run.ports import Sweeper
 
@@ -34,15 +35,12 @@ HELD_LIMIT_S = 300.0  # for what takes no time itself to go, and waits for other
 
 @dataclass(frozen=True)
 class Reaping:
-    """What tests left in one account and region.
-
-    `now` is the time by the API's own clock, in seconds since 1970; `at_work` are the environments whose tests may still be at work.
-    """
+    """What tests left in one account and region, as far as this `view` of it goes; `look` is called before each kind of things goes."""
 
     sweeper: Sweeper
     patience: Patience
-    now: float
-    at_work: Collection[str] = ()
+    view: View
+    look: Callable[[], None] = lambda: None
 
     def found(self) -> tuple[Found, ...]:
         """Return everything there that says that it is a test's."""
@@ -54,7 +52,15 @@ class Reaping:
 
     def everything(self) -> tuple[str, ...]:
         """Take away what is past its time; return what doesn't go, in a sentence each."""
-        return tuple(left for kind in KINDS if (left := self._removed(kind)))
+        found = []
+        for kind in KINDS:
+            self.look()
+            found.append(self._removed(kind))
+        return tuple(filter(None, found))
+
+    def of(self, environment: str) -> tuple[Found, ...]:
+        """Return everything there that bears an environment's name, whatever else it bears, or doesn't."""
+        return tuple(Found(kind, item) for kind in KINDS for item in self.sweeper.found(kind, {ENVIRONMENT: environment}))
 
     def _removed(self, kind: Kind, environment: str = "") -> str:
         removal = Removal(
@@ -75,7 +81,7 @@ class Reaping:
         return f"{kind.replace('-', ' ')}: {left}" if left else ""
 
     def _past(self, kind: Kind, environment: str) -> tuple[Stray, ...]:
-        strays = (item.stray for item in reapable(self._look(kind), self.now, self.at_work))
+        strays = (item.stray for item in reapable(self._look(kind), self.view))
         return tuple(item for item in strays if not environment or item.tags.get(ENVIRONMENT) == environment)
 
     def _look(self, kind: Kind) -> tuple[Found, ...]:
