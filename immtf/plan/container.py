@@ -47,6 +47,7 @@ FILES = {
     "GITHUB_STEP_SUMMARY": SECRETS / "summary.md",
 }
 WRITTEN = frozenset(("GITHUB_STEP_SUMMARY",))
+CREDENTIALS = frozenset(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"))
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 WELL_KNOWN = (*KEYS, "AWS_REGION", "AWS_DEFAULT_REGION")
 _PASSED = ("AWS_", "CONSUL_", "ETCDCTL_", "IMMTF_", "TF_VAR_", "TF_TOKEN_", "TF_LOG", "TF_WORKSPACE", "GITHUB_ACTIONS", "GITLAB_CI")
@@ -221,7 +222,7 @@ def _notes(situation: Situation) -> Iterator[str]:
     if situation.inside:
         yield INSIDE
     elif not (
-        _has_keys(situation) or situation.aws_files or situation.files - WRITTEN or "AWS_CONTAINER_CREDENTIALS_FULL_URI" in environment
+        _has_keys(situation) or situation.aws_files or situation.files & CREDENTIALS or "AWS_CONTAINER_CREDENTIALS_FULL_URI" in environment
     ):
         yield ROLE
     if not situation.keep_there:

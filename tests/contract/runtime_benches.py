@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from immtf.lab.docker.runtime import DockerRuntime
 
 LIMIT_S = 120.0
+LABS = {"docker": "docker_lab", "docker-directories": "directory_lab"}
 DATA = "/var/lib/data"
 MOUNTS = [{"device": "/dev/xvdf", "path": DATA}]
 BEAT = {"name": "beat", "after": [DATA], "command": ["sh", "-c", 'while :; do date >> "{root}/var/lib/data/beat"; sleep 0.05; done']}
@@ -158,7 +159,7 @@ def make_bench(name: str, request: pytest.FixtureRequest) -> FakeBench | GuestBe
     if name == "fake":
         return FakeBench()
     folder = request.getfixturevalue("tmp_path")
-    return ProcessBench(folder) if name == "process" else DockerBench(folder, *request.getfixturevalue("docker_lab"))
+    return ProcessBench(folder) if name == "process" else DockerBench(folder, *request.getfixturevalue(LABS[name]))
 
 
 def with_volume(bench: Bench, instance_id: str = "i-1", volume_id: str = "vol-1") -> None:

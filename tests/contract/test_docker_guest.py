@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from immtf.lab.runtime import InstanceSpec
+from immtf.lab.runtime import InstanceSpec, VolumeBusy
 from immtf.model.guest import Mark
 from immtf.plan.facts import facts_script, first_boot_script, mark_script, parse_facts
-from tests.contract.runtime_benches import DATA, LIMIT_S, eventually, make_tree
+from tests.contract.runtime_benches import DATA, LABS, LIMIT_S, eventually, make_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from immtf.model.guest import GuestFacts
 
 pytestmark = pytest.mark.docker
+BOTH = pytest.mark.parametrize("kind", LABS.values())
 SERVE = {
     "name": "web",
     "after": [DATA],
@@ -70,10 +71,10 @@ class Guest:
         eventually(lambda: self.code(f"python3 -c 'import urllib.request as u; u.urlopen(\"http://{self.address}:8080\", timeout=5)'") == 0)
 
     def attached(self, volume_id: str, made: str, device: str = "/dev/xvdf") -> None:
-        """Make a volume, write to it what a shell script does to `$d`, and attach it where the image wants one."""
+        """Make a volume, do to `$d`, its device or what stands for that, what a shell script does, and attach it where one is wanted."""
         self.runtime.create_volume(volume_id)
         self.runtime.attach(volume_id, self.id, "/dev/xvdz")
-        self.sh(f"d=/dev/xvdz; {made}; sync")
+        self.sh(f"d=$(readlink -e /run/immtf-lab/volumes/{volume_id}/disk || echo /dev/xvdz); {made}; sync")
         self.runtime.detach(volume_id)
         self.runtime.attach(volume_id, self.id, device)
 
@@ -82,9 +83,15 @@ class Guest:
 
 
 @pytest.fixture
-def runtime(docker_lab: tuple[Path, DockerRuntime], tmp_path: Path) -> Iterator[DockerRuntime]:
+def kind() -> str:
+    """The shared lab that a test is carried out in; what becomes of volumes is asked of both kinds."""
+    return LABS["docker"]
+
+
+@pytest.fixture
+def runtime(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DockerRuntime]:
     """The shared lab, with an image of these tests' own; whatever a test leaves of instances goes with it."""
-    _, made = docker_lab
+    _, made = request.getfixturevalue(kind)
     made.register_image("ami-data", str(make_tree(tmp_path / "data", services=[SERVE])))
     yield made
     for row in made.instances():
@@ -124,6 +131,7 @@ def test_the_key_pair_logs_in_and_user_data_runs_once_per_instance(runtime: Dock
     assert second.sh("cat /etc/ssh/ssh_host_ed25519_key.pub") != host_key
 
 
+@BOTH
 def test_a_late_blank_volume_is_formatted_under_its_own_mark_only_and_kept_through_stops(runtime: DockerRuntime) -> None:
     guest = Guest(runtime, 3)
     guest.ready()
@@ -162,16 +170,17 @@ def test_a_late_blank_volume_is_formatted_under_its_own_mark_only_and_kept_throu
 
 
 CASES = {
-    "f": ("foreign", "head -c 3000000 /dev/urandom >$d"),
+    "f": ("foreign", "head -c 3000000 /dev/urandom 1<>$d"),
     "g": ("foreign", "mkswap $d >/dev/null"),
     "h": ("foreign", "echo ',,L' | sfdisk -q $d"),
-    "i": ("foreign", "printf x | dd of=$d bs=1 seek=900000 2>/dev/null"),
+    "i": ("foreign", "printf x | dd of=$d bs=1 seek=900000 conv=notrunc 2>/dev/null"),
     "j": ("damaged", "mkfs.ext4 -q $d; dd if=/dev/urandom of=$d bs=4k seek=1 count=4000 conv=notrunc 2>/dev/null"),
 }
 FOREIGN = " ".join(f"/dev/xvd{name}" for name, (word, _) in CASES.items() if word == "foreign")
 SUMS = f"for d in {FOREIGN}; do head -c 4000000 $d | sha256sum; done"
 
 
+@BOTH
 def test_what_is_no_whole_filesystem_of_ours_is_told_by_its_word_and_never_formatted(runtime: DockerRuntime, tmp_path: Path) -> None:
     mounts = [{"device": f"/dev/xvd{name}", "path": f"/srv/{name}"} for name in CASES]
     runtime.register_image("ami-many", str(make_tree(tmp_path / "tree", mounts=mounts, services=[])))
@@ -193,6 +202,7 @@ def test_what_is_no_whole_filesystem_of_ours_is_told_by_its_word_and_never_forma
     eventually(lambda: guest.code("findmnt --mountpoint /srv/f") == 0)
 
 
+@BOTH
 def test_a_check_that_takes_its_time_is_told_and_services_wait_for_it(runtime: DockerRuntime, tmp_path: Path) -> None:
     mount = {"device": "/dev/xvdf", "path": DATA, "check_s": 12}
     runtime.register_image("ami-slow", str(make_tree(tmp_path / "tree", mounts=[mount], services=[SERVE])))
@@ -205,3 +215,53 @@ def test_a_check_that_takes_its_time_is_told_and_services_wait_for_it(runtime: D
     guest.sh("systemctl kill -s KILL web")
     eventually(lambda: int(guest.sh("systemctl show -P NRestarts web")) >= 1)
     guest.serves()
+
+
+def test_a_program_that_is_fetched_later_comes_into_the_images_after_it(
+    runtime: DockerRuntime, docker_lab: tuple[Path, DockerRuntime], tmp_path: Path
+) -> None:
+    """Etcd is fetched for the first block that wants it, when the lab has images already; and its services are started by `sh`."""
+    program = docker_lab[0].parent / "programs/etcd"
+    program.write_text("#!/bin/sh\nexec sleep infinity\n")
+    program.chmod(0o755)
+    service = {"name": "kept", "command": ["sh", "-c", "touch {root}/run/kept; exec etcd"]}
+    runtime.register_image("ami-late", str(make_tree(tmp_path / "tree", mounts=[], services=[service])))
+    guest = Guest(runtime, 6, "ami-late")
+    eventually(lambda: guest.code("test -e /run/kept && pgrep -x sleep") == 0)
+    assert guest.sh("command -v etcd") == "/usr/local/bin/etcd"
+
+
+HOLD = """\
+mkdir -p /srv/other && mount -t ext4 -o noexec,data=ordered /dev/xvdz /srv/other
+setsid sh -c 'exec 3>/srv/other/held; cd /; until [ -e /tmp/let-go ]; do sleep 0.1; done; echo late >&3' >/dev/null 2>&1 &
+until [ -e /srv/other/held ]; do sleep 0.1; done
+umount -l /srv/other
+"""
+
+
+@pytest.mark.parametrize("kind", [LABS["docker-directories"]])
+def test_a_directory_is_a_device_for_those_who_know_it_and_for_nobody_else(runtime: DockerRuntime) -> None:
+    guest = Guest(runtime, 6)
+    guest.attached("vol-0f1", "mkfs.ext4 -q $d", "/dev/xvdz")
+    assert guest.code("wc -c </dev/xvdz") != 0
+    guest.sh("printf x | dd of=/dev/xvdz bs=1 seek=500")
+    assert guest.sh("dd if=/dev/xvdz bs=1 skip=500 count=1; head -c 1000 /dev/xvdz | wc -c") == "x1000", "it keeps its size"
+    assert "column WWN" in runtime.execute(guest.id, "lsblk -n -o SERIAL,WWN /dev/xvdz", timeout_s=LIMIT_S).stderr
+    assert guest.code("mount -t xfs /dev/xvdz /mnt") == 32
+    assert guest.sh("lsblk -n -o SERIAL,FSTYPE /dev/sdz; findmnt -n -o FSTYPE /proc; echo text | head -c 2") == "vol0f1 ext4\nproc\nte"
+
+    guest.sh(HOLD)
+    assert guest.code("findmnt /srv/other") != 0
+    with pytest.raises(VolumeBusy):  # nothing is mounted, and a program has a file of it open
+        runtime.detach("vol-0f1")
+    runtime.detach("vol-0f1", force=True)
+    guest.sh('touch /tmp/let-go; [ ! -e /dev/xvdz ] && [ -z "$(ls /run/immtf-lab/volumes)" ]')
+    runtime.attach("vol-0f1", guest.id, "/dev/xvdz")
+    mounted = guest.sh("mount /dev/xvdz /srv/other && findmnt -n -o SOURCE,OPTIONS -M /srv/other; cat /srv/other/held")
+    assert mounted == "/dev/vol-0f1 rw,relatime", "what was written late is not there"
+
+    runtime.create_image("ami-again", guest.id)
+    other = Guest(runtime, 7, "ami-again")
+    assert other.sh("ls /srv/other /run/immtf-lab/volumes") == "/run/immtf-lab/volumes:\n\n/srv/other:"
+    runtime.terminate(other.id)
+    runtime.delete_image("ami-again")

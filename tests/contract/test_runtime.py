@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from immtf.lab.runtime import RuntimeFailed, VolumeBusy
-from tests.contract.runtime_benches import BEAT, DATA, LIMIT_S, Bench, GuestBench, ProcessBench, eventually, make_bench, with_volume
+from tests.contract.runtime_benches import BEAT, DATA, LABS, LIMIT_S, Bench, GuestBench, ProcessBench, eventually, make_bench, with_volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,14 @@ POWER_OFF = "sleep 1; until poweroff; do sleep 0.5; done"  # an init that has on
 
 @pytest.fixture(params=["fake", "process", DOCKER])
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    made = make_bench(request.param, request)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["fake", "process", *(pytest.param(name, marks=pytest.mark.docker) for name in LABS)])
+def keeper(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """Every runtime, with every kind of volume that it has."""
     made = make_bench(request.param, request)
     yield made
     made.close()
@@ -74,41 +82,41 @@ class TestAnyRuntime:
         bench.runtime.start("i-1")
         assert bench.runtime.is_running("i-1")
 
-    def test_terminate_is_final_and_may_be_repeated(self, bench: Bench) -> None:
-        with_volume(bench)
-        bench.runtime.terminate("i-1")
-        bench.runtime.terminate("i-1")
-        assert not bench.runtime.instances()
-        bench.runtime.delete_volume("vol-1")
+    def test_terminate_is_final_and_may_be_repeated(self, keeper: Bench) -> None:
+        with_volume(keeper)
+        keeper.runtime.terminate("i-1")
+        keeper.runtime.terminate("i-1")
+        assert not keeper.runtime.instances()
+        keeper.runtime.delete_volume("vol-1")
         with pytest.raises(RuntimeFailed):
-            bench.runtime.start("i-1")
+            keeper.runtime.start("i-1")
 
-    def test_a_mounted_volume_is_busy_until_the_guest_stops(self, bench: Bench) -> None:
-        with_volume(bench)
+    def test_a_mounted_volume_is_busy_until_the_guest_stops(self, keeper: Bench) -> None:
+        with_volume(keeper)
         with pytest.raises(VolumeBusy):
-            bench.runtime.detach("vol-1")
-        bench.runtime.stop("i-1")
-        bench.runtime.detach("vol-1")
-        bench.runtime.detach("vol-1")
+            keeper.runtime.detach("vol-1")
+        keeper.runtime.stop("i-1")
+        keeper.runtime.detach("vol-1")
+        keeper.runtime.detach("vol-1")
 
-    def test_a_mounted_volume_can_be_torn_out(self, bench: Bench) -> None:
-        with_volume(bench)
-        bench.runtime.detach("vol-1", force=True)
-        bench.runtime.delete_volume("vol-1")
+    def test_a_mounted_volume_can_be_torn_out(self, keeper: Bench) -> None:
+        with_volume(keeper)
+        keeper.runtime.detach("vol-1", force=True)
+        keeper.runtime.delete_volume("vol-1")
 
-    def test_an_attached_volume_is_not_deleted_nor_attached_twice(self, bench: Bench) -> None:
-        with_volume(bench)
-        bench.runtime.boot(bench.spec("i-2", host=12))
+    def test_an_attached_volume_is_not_deleted_nor_attached_twice(self, keeper: Bench) -> None:
+        with_volume(keeper)
+        keeper.runtime.boot(keeper.spec("i-2", host=12))
         with pytest.raises(VolumeBusy):
-            bench.runtime.delete_volume("vol-1")
+            keeper.runtime.delete_volume("vol-1")
         with pytest.raises(RuntimeFailed):
-            bench.runtime.attach("vol-1", "i-2", "/dev/xvdf")
+            keeper.runtime.attach("vol-1", "i-2", "/dev/xvdf")
 
-    def test_a_device_is_taken_once(self, bench: Bench) -> None:
-        with_volume(bench)
-        bench.runtime.create_volume("vol-2")
+    def test_a_device_is_taken_once(self, keeper: Bench) -> None:
+        with_volume(keeper)
+        keeper.runtime.create_volume("vol-2")
         with pytest.raises(RuntimeFailed):
-            bench.runtime.attach("vol-2", "i-1", "/dev/xvdf")
+            keeper.runtime.attach("vol-2", "i-1", "/dev/xvdf")
 
     def test_the_unknown_is_refused(self, bench: Bench) -> None:
         bench.image()
@@ -129,12 +137,12 @@ class TestAnyRuntime:
         bench.runtime.delete_volume("vol-none")
         bench.runtime.delete_snapshot("snap-none")
 
-    def test_a_deleted_snapshot_makes_no_volume(self, bench: Bench) -> None:
-        with_volume(bench)
-        bench.runtime.snapshot("snap-1", "vol-1")
-        bench.runtime.delete_snapshot("snap-1")
+    def test_a_deleted_snapshot_makes_no_volume(self, keeper: Bench) -> None:
+        with_volume(keeper)
+        keeper.runtime.snapshot("snap-1", "vol-1")
+        keeper.runtime.delete_snapshot("snap-1")
         with pytest.raises(RuntimeFailed):
-            bench.runtime.create_volume("vol-2", snapshot_id="snap-1")
+            keeper.runtime.create_volume("vol-2", snapshot_id="snap-1")
 
     def test_no_command_in_a_stopped_guest(self, bench: Bench) -> None:
         bench.image()

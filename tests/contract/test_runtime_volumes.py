@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.runtime_benches import DATA, MOUNTS, GuestBench, ProcessBench, eventually, make_bench, with_volume
+from tests.contract.runtime_benches import DATA, LABS, MOUNTS, GuestBench, ProcessBench, eventually, make_bench, with_volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 
-@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.fixture(params=["process", *(pytest.param(name, marks=pytest.mark.docker) for name in LABS)])
 def guest(request: pytest.FixtureRequest) -> Iterator[GuestBench]:
     made = make_bench(request.param, request)
     assert isinstance(made, GuestBench)
@@ -145,6 +145,6 @@ def test_the_volume_is_known_by_its_serial_not_by_its_letter(guest: GuestBench) 
     asked = f"findmnt --noheadings --raw --output TARGET,SOURCE,FSTYPE,UUID --mountpoint {DATA}"
     target, source, fstype, _ = guest.sh(asked).split()
     assert (target, fstype) == (DATA, "ext4")
-    assert source == "/dev/nvme1n1" if isinstance(guest, ProcessBench) else source.startswith("/dev/loop")
+    assert source == "/dev/nvme1n1" if isinstance(guest, ProcessBench) else source.startswith(("/dev/loop", "/dev/vol-0abc"))
     assert guest.sh(f"lsblk --noheadings --raw --output SERIAL {source}") == "vol0abc\n"
     assert guest.runtime.execute("i-1", "findmnt -n -M /elsewhere", timeout_s=5).exit_code == 1

@@ -8,7 +8,10 @@ end and in one piece: an answer that isn't whole is none.
 from __future__ import annotations
 
 import base64
+import time
 from typing import TYPE_CHECKING, Any
+
+import docker.errors
 
 from immtf.lab.runtime import Executed, RuntimeFailed
 
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
 LARGEST_OUTPUT = 1 << 20
 KILL_AFTER_S = 2
+HALTED = 409
+PAUSE_S = 0.1
 TIMED_OUT, KILLED = 124, 137
 _CHUNK = 96 * 1024
 _LARGEST_SCRIPT = 1 << 20
@@ -65,7 +70,14 @@ def read(answer: bytes, *, limit_s: float, took_s: float) -> Executed:
 
 
 def carry_out(client: Any, container_id: str, argv: Sequence[str]) -> tuple[int | None, bytes]:
-    """Run argv in a container as root; its exit code (None if it isn't known) and its stdout."""
-    made = client.api.exec_create(container_id, list(argv), stdout=True, stderr=False, user="root")["Id"]
-    answer = client.api.exec_start(made)
-    return client.api.exec_inspect(made)["ExitCode"], answer
+    """Run argv in a container as root; its exit code (None if it isn't known) and its stdout. One that is halted is waited for."""
+    while True:
+        try:
+            made = client.api.exec_create(container_id, list(argv), stdout=True, stderr=False, user="root")["Id"]
+            answer = client.api.exec_start(made)
+        except docker.errors.APIError as error:
+            if error.status_code != HALTED or "paused" not in str(error):
+                raise
+            time.sleep(PAUSE_S)
+        else:
+            return client.api.exec_inspect(made)["ExitCode"], answer

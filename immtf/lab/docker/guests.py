@@ -1,12 +1,14 @@
 """Containers as instances: how one is made, started, stopped, and asked; and what it is given to see of its machine.
 
 PID 1 is the image's own init. It needs neither a privileged container nor a device of the host's: it may mount, and it may make nodes of
-loop devices, which is what volumes are. `/run` is empty after each start, as after a boot.
+loop devices, which is what volumes are; and root may look at every process, as on a machine. `/run` is empty after each start, as after a
+boot.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +24,10 @@ from immtf.lab.docker.trees import packed_files
 from immtf.lab.runtime import RuntimeFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from immtf.lab.docker.scope import Scope
+    from immtf.lab.docker.volumes import Furnishing
     from immtf.lab.runtime import Executed, InstanceSpec
 
 TELL_LIMIT_S = 60.0
@@ -47,8 +50,8 @@ class Guests:
         self._again = again
         self._containers: dict[str, str] = {}
 
-    def make(self, spec: InstanceSpec, image: str) -> str:
-        """Make the container of an instance, with its seed, not started; its id."""
+    def make(self, spec: InstanceSpec, image: str, furnishing: Furnishing) -> str:
+        """Make the container of an instance, with its seed and what its volumes need, not started; its id."""
         with asked(spec.instance_id):
             endpoint = self._client.api.create_endpoint_config(ipv4_address=spec.address)
             made = self._client.api.create_container(
@@ -65,8 +68,9 @@ class Guests:
                 host_config=self._client.api.create_host_config(
                     network_mode=self._network,
                     tmpfs=TMPFS,
+                    binds=list(furnishing.binds),
                     cgroupns="private",
-                    cap_add=["SYS_ADMIN", "MKNOD"],
+                    cap_add=["SYS_ADMIN", "MKNOD", "SYS_PTRACE"],
                     device_cgroup_rules=[f"b {MAJOR}:* rmw"],
                     security_opt=["apparmor=unconfined"],
                     restart_policy={"Name": "no"},
@@ -75,6 +79,8 @@ class Guests:
             )["Id"]
             self._containers[spec.instance_id] = made
             self._client.api.put_archive(made, "/", packed_files(files(spec), mode=0o600))
+            if furnishing.tools:
+                self._client.api.put_archive(made, "/", packed_files(furnishing.tools, mode=0o755))
         return str(made)
 
     def start(self, instance_id: str) -> None:
@@ -106,6 +112,21 @@ class Guests:
         deadline = monotonic() + limit_s
         while self.pid(instance_id) is not None and monotonic() < deadline:
             sleep(PAUSE_S)
+
+    @contextmanager
+    def paused(self, instance_id: str) -> Iterator[None]:
+        """Let nothing run in the guest meanwhile; one that doesn't run needs no pause. The engine can't: `RuntimeFailed`."""
+        if self.pid(instance_id) is None:
+            yield
+            return
+        container = self.container(instance_id)
+        with asked(f"{instance_id} can't be halted"):
+            self._client.api.pause(container)
+        try:
+            yield
+        finally:
+            with asked(f"{instance_id} can't go on"):
+                self._client.api.unpause(container)
 
     def remove(self, instance_id: str) -> None:
         """Remove the container with its root disk; absent is good."""

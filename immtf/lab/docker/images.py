@@ -1,7 +1,8 @@
 """Images: Docker images under the AMI's id. A directory tree becomes a layer over the lab's base; an instance's root disk is committed.
 
-The trees expect the lab's programs (Consul) on PATH, as they are in runtime `process`: what a tree's services name and the base has
-not is copied from this machine, if it is on the lab's PATH. `docker:NAME:TAG` is an image of the engine's own, taken as it is; it must boot
+The trees expect the lab's programs (Consul, etcd) on PATH, as they are in runtime `process`: those, and what a tree's services name, are
+copied from this machine where the base hasn't them and they are on the lab's PATH. etcd may be fetched when the lab has images already,
+so each image is looked at anew. `docker:NAME:TAG` is an image of the engine's own, taken as it is; it must boot
 as a machine does (`/sbin/init`).
 
 What belongs to one instance is taken out of an image that is made of it: cloud-init's state, the machine's id, the host's SSH keys.
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import docker.errors
 
+from immtf.lab.docker import directory_medium
 from immtf.lab.docker.engine import asked
 from immtf.lab.docker.scope import IMAGE
 from immtf.lab.docker.trees import packed_files, packed_tree
@@ -28,10 +30,10 @@ if TYPE_CHECKING:
     from immtf.lab.docker.scope import Scope
 
 OWN = "docker:"
-PROGRAMS = ("consul",)
+PROGRAMS = ("consul", "etcd")
 PLACES = ("/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin")
 INIT = ["/sbin/init"]
-CLEANED = "rm -rf /var/lib/cloud /etc/ssh/ssh_host_*; rm -f /etc/.pwd.lock; : >/etc/machine-id"
+CLEANED = f"rm -rf /var/lib/cloud /etc/ssh/ssh_host_*; rm -f /etc/.pwd.lock; {directory_medium.CLEANED}; : >/etc/machine-id"
 CLEAN_LIMIT_S = 120
 
 
@@ -64,7 +66,7 @@ class Images:
         place = Path(tree)
         if not place.is_dir():
             raise RuntimeFailed(f"{tree}: the image's tree isn't there")
-        wanted = {service.command[0] for service in boot_plan(place).services}
+        wanted = {*PROGRAMS, *(service.command[0] for service in boot_plan(place).services)}
         with self._lock:
             self._ground = self._ground or self._layer(self._base, "ground", lambda made: self._programs(made, PROGRAMS))
         made = self._layer(self._ground, image_id, lambda made: [*self._programs(made, sorted(wanted)), packed_tree(place)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from immtf.lab.docker import media
 from immtf.lab.docker.base_image import ensure
 from immtf.lab.docker.engine import reach
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 def prepare(environment: Mapping[str, str], progress: Callable[[str], None]) -> None:
     """See that the engine answers and has the base image, built if it isn't there, of which `progress` is told. Can't be: `LabFailed`."""
+    media.wanted(environment)
     client = reach(environment)
     try:
         ensure(client, progress=progress)

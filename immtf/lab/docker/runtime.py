@@ -2,8 +2,9 @@
 
 An instance is a container from the Docker image that its AMI's id names (`images`), with the private address that the API gave it
 (`guests`, `network`). A volume is a file of the lab's store (`store`, `loops`) that has a loop device while it is attached (`volumes`); its
-node is made in the one container that it is attached to (`devices`). All of it carries labels (`scope`), by which a guard (`guard`) and the
-next lab in this directory find what a killed controller left (`leftovers`). What runs inside is the image's own: see `base_image`.
+node is made in the one container that it is attached to (`devices`). Where there are no loop devices it is a directory (`media`). All of it
+carries labels (`scope`), by which a guard (`guard`) and the next lab in this directory find what a killed controller left (`leftovers`).
+What runs inside is the image's own: see `base_image`.
 
 Calls for one instance are carried out one after the other, calls for different ones side by side.
 """
@@ -16,13 +17,16 @@ from threading import Lock, RLock
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from immtf.lab.docker import base_image, devices, status
+from immtf.lab.docker import base_image, devices, media, status
 from immtf.lab.docker.console import Console
+from immtf.lab.docker.directory_medium import DirectoryMedium
 from immtf.lab.docker.engine import VARIABLES, reach
 from immtf.lab.docker.guard import Guard
 from immtf.lab.docker.guests import Guests
 from immtf.lab.docker.images import OWN, Images
+from immtf.lab.docker.interfaces import Interfaces
 from immtf.lab.docker.leftovers import clear, note, patiently
+from immtf.lab.docker.loop_medium import LoopMedium
 from immtf.lab.docker.network import make_network
 from immtf.lab.docker.scope import Scope
 from immtf.lab.docker.store import Store
@@ -67,6 +71,7 @@ class DockerRuntime:
             raise
 
     def _furnish(self) -> None:
+        kind = media.wanted(self._environment)
         base = base_image.ensure(self._client, progress=lambda _text: None)
         self.source = f"{OWN}{base}"
         _, subnet = make_network(self._client, self._scope)
@@ -74,14 +79,18 @@ class DockerRuntime:
         store = Store.made(self._client, self._scope, base)
         self._guests = Guests(self._client, self._scope, self._scope.name, lambda limit_s: reach(self._environment, limit_s=limit_s))
         self._images = Images(self._client, self._scope, base=base, path=self._environment.get("PATH", ""))
-        self._volumes = Volumes(store, self._guests)
+        self._interfaces = Interfaces(self._client, self._scope, self._guests, base=base, prefix=subnet.prefixlen)
+        looped = media.choose(kind, store.prove) == media.LOOP
+        self._volumes = Volumes(LoopMedium(store, self._guests) if looped else DirectoryMedium(store, self._guests), self._guests)
 
     def boot(self, spec: InstanceSpec) -> None:
         with self._one(spec.instance_id):
             if spec.instance_id in self._specs:
                 raise RuntimeFailed(f"there is an instance {spec.instance_id} already")
+            if holder := self._interfaces.holder(spec.address):
+                raise RuntimeFailed(f"{spec.address} is in use by {holder}")
             try:
-                container = self._guests.make(spec, self._images.find(spec.image_id))
+                container = self._guests.make(spec, self._images.find(spec.image_id), self._volumes.furnish(spec.instance_id))
                 self._consoles[spec.instance_id] = Console(self._client, container, self._logs / f"{spec.instance_id}.log")
                 self._start(spec.instance_id)
             except BaseException:
@@ -105,6 +114,7 @@ class DockerRuntime:
             if instance_id in self._specs:
                 self._guests.stop(instance_id, self._stop_patience_s)
                 self._volumes.give_back(instance_id)
+                self._interfaces.give_back(instance_id)
                 self._consoles.pop(instance_id).finish()
                 self._guests.remove(instance_id)
                 del self._specs[instance_id]
@@ -124,6 +134,18 @@ class DockerRuntime:
 
     def detach(self, volume_id: str, *, force: bool = False) -> None:
         self._volumes.detach(volume_id, force=force)
+
+    def attach_interface(self, instance_id: str, address: str, index: int) -> None:
+        with self._one(instance_id):
+            self._known(instance_id)
+            if taken := [other.instance_id for other in self._specs.values() if other.address == address]:
+                raise RuntimeFailed(f"{address} is in use by {taken[0]}")
+            self._interfaces.attach(instance_id, address, index)
+
+    def detach_interface(self, instance_id: str, index: int) -> None:
+        with self._one(instance_id):
+            self._known(instance_id)
+            self._interfaces.detach(instance_id, index)
 
     def snapshot(self, snapshot_id: str, volume_id: str) -> None:
         self._volumes.snapshot(snapshot_id, volume_id)
@@ -184,19 +206,20 @@ class DockerRuntime:
         self._guests.start(instance_id)
         self._consoles[instance_id].follow()
         self._volumes.show(instance_id)
+        self._interfaces.show(instance_id)
         if self._closed:  # the lab went down while this guest came up
             raise RuntimeFailed("the lab is going down")
 
     def _status(self, spec: InstanceSpec, pid: int | None, said: str) -> InstanceStatus:
         mountinfo, services = status.read(said)
-        attached = {volume.number: volume.volume_id for volume in self._volumes.of(spec.instance_id)}
         return InstanceStatus(
             instance_id=spec.instance_id,
             image_id=spec.image_id,
             address=spec.address,
             running=pid is not None,
             pid=pid,
-            mounts=devices.mounts(mountinfo, attached) if pid is not None else {},
+            mounts=devices.mounts(mountinfo, self._volumes.of(spec.instance_id)) if pid is not None else {},
             services=services,
             log=str(self._logs / f"{spec.instance_id}.log"),
+            interfaces={str(index): address for index, address in self._interfaces.of(spec.instance_id).items()},
         )

@@ -18,7 +18,7 @@ RUN = "immtf.lab.run"
 ROLE = "immtf.lab.role"
 DIRECTORY = "immtf.lab.directory"
 INSTANCE = "immtf.lab.instance"
-GUEST, STORE, NETWORK, IMAGE = "guest", "store", "network", "image"
+GUEST, STORE, NETWORK, IMAGE, HELPER = "guest", "store", "network", "image", "helper"
 REPOSITORY = "immtf-lab"
 
 

@@ -11,7 +11,7 @@ SCRIPT = f"""\
 cat /proc/1/mountinfo
 echo {_SEPARATOR}
 set -f
-units=$(cd /run/systemd/generator/{TARGET}.wants 2>/dev/null && ls | grep -v '^lab-mount-')
+units=$(cd /run/systemd/generator/{TARGET}.wants 2>/dev/null && ls | grep -v -e '^lab-mount-' -e '^lab-interface-')
 exec systemctl show --property=Id,ActiveState,SubState,Job $units {" ".join(USER_DATA)} 2>/dev/null
 """
 """Prints the mount table of the guest's init, then the units of the image's boot file, where it has one, and those of cloud-init."""

@@ -1,8 +1,9 @@
 """The systemd units of an image tree's boot file: what `immtf.lab.guest` does on loopback addresses, systemd does in a container.
 
 This module is carried in the guest's base image and run there as a generator, at every boot, with the standard library only. A mount is a
-oneshot service that lasts until its volume is there; a service requires its mounts, comes after them, and is started again when it ends.
-All of them come after user data, and nothing comes after them, so that a guest is up while its volume is away.
+oneshot service that lasts until its volume is there, and so is a further network interface until its address is. A service requires those
+that it names, comes after them, and is started again when it ends. All of them come after user data, and nothing comes after them, so that
+a guest is up while its volume is away.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ RESTART_PAUSE_S = 1
 QUICK_ENDS = 10
 QUICK_S = 60
 UNMOUNT_S = 30
+_INTERFACE = "interface:"
+_FILLED_LATER = "@immtf-lab-address-{}@"
 
 
 def mount_unit(path: str) -> str:
@@ -33,10 +36,41 @@ def mount_unit(path: str) -> str:
     return f"lab-mount{path.replace('/', '-')}.service"
 
 
+def interface_unit(index: int | str) -> str:
+    """Name the unit that waits for a further network interface."""
+    return f"lab-interface-{index}.service"
+
+
+def address_file(index: int | str) -> str:
+    """Give the place of the file that is there as long as an interface is; it tells the address as an environment file does."""
+    return f"/run/immtf-lab/interface-{index}"
+
+
+def address_variable(index: int | str) -> str:
+    """Name the variable in that file."""
+    return f"IMMTF_LAB_ADDRESS_{index}"
+
+
 def units(plan: BootPlan, values: dict[str, str]) -> dict[str, str]:
     """Write the units, by name; `values` are filled into the services' commands."""
     written = {mount_unit(mount.path): _mount(mount, plan.mounts) for mount in plan.mounts}
+    written |= {interface_unit(index): _interface(index) for service in plan.services for index in _interfaces(service)}
     return written | {f"{service.name}.service": _service(service, values) for service in plan.services}
+
+
+def _interfaces(service: ServiceSpec) -> list[str]:
+    return [name.removeprefix(_INTERFACE) for name in service.after if name.startswith(_INTERFACE)]
+
+
+def _interface(index: str) -> str:
+    """Write the unit of an interface: it is active while the address is there, and starts anew, with what needs it, when it goes."""
+    command = _line(["/bin/sh", "-c", f"until [ -e {address_file(index)} ]; do sleep 0.3; done"])
+    return _text(
+        {
+            "Unit": [f"Description=Network interface {index}", "After=cloud-final.service"],
+            "Service": ["Type=oneshot", "RemainAfterExit=yes", "TimeoutStartSec=infinity", f"ExecStart={command}"],
+        }
+    )
 
 
 def _mount(mount: Mount, others: Sequence[Mount]) -> str:
@@ -58,7 +92,11 @@ def _mount(mount: Mount, others: Sequence[Mount]) -> str:
 
 
 def _service(service: ServiceSpec, values: dict[str, str]) -> str:
-    grounds = [mount_unit(name) if name.startswith("/") else f"{name}.service" for name in service.after]
+    grounds = [_unit(name) for name in service.after]
+    interfaces = _interfaces(service)
+    command = _line(filled_in(service.command, values | {f"address:{index}": _FILLED_LATER.format(index) for index in interfaces}))
+    for index in interfaces:
+        command = command.replace(_FILLED_LATER.format(index), f"${{{address_variable(index)}}}")
     return _text(
         {
             "Unit": [
@@ -69,7 +107,8 @@ def _service(service: ServiceSpec, values: dict[str, str]) -> str:
                 f"StartLimitBurst={QUICK_ENDS}",
             ],
             "Service": [
-                f"ExecStart={_line(filled_in(service.command, values))}",
+                *(f"EnvironmentFile=-{address_file(index)}" for index in interfaces),
+                f"ExecStart={command}",
                 "Restart=always",
                 f"RestartSec={RESTART_PAUSE_S}",
                 f"TimeoutStopSec={service.grace_s:g}",
@@ -78,11 +117,18 @@ def _service(service: ServiceSpec, values: dict[str, str]) -> str:
     )
 
 
+def _unit(name: str) -> str:
+    """Name the unit of what a service comes after."""
+    if name.startswith("/"):
+        return mount_unit(name)
+    return interface_unit(name.removeprefix(_INTERFACE)) if name.startswith(_INTERFACE) else f"{name}.service"
+
+
 def _after(grounds: Sequence[str]) -> Iterator[str]:
-    """Come after others: a mount has to hold; another service has to have been started."""
+    """Come after others: a mount or an interface has to hold; another service has to have been started."""
     for name in grounds:
         yield f"After={name}"
-        yield f"{'Requires' if name.startswith('lab-mount') else 'Wants'}={name}"
+        yield f"{'Requires' if name.startswith(('lab-mount', 'lab-interface')) else 'Wants'}={name}"
 
 
 def _line(words: Sequence[str]) -> str:

@@ -103,6 +103,13 @@ def test_a_file_that_a_variable_names_is_mounted_where_the_variable_then_points(
     assert call.notes == ("left out, as there is no such file: CONSUL_CACERT",)
 
 
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_only_a_file_of_credentials_is_taken_for_some(name: str) -> None:
+    told = docker_run(make_situation(environment={name: "/x"}, files=frozenset({name}))).notes
+    credentials = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE")
+    assert told == (() if name in credentials else (ROLE,))
+
+
 def test_a_summary_is_written_and_is_no_credential() -> None:
     call = docker_run(make_situation(environment={"GITHUB_STEP_SUMMARY": "/s"}, files=frozenset({"GITHUB_STEP_SUMMARY"})))
     assert f"/s:{FILES['GITHUB_STEP_SUMMARY']}" in pairs(call, "--volume")

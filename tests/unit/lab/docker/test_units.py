@@ -46,6 +46,20 @@ def test_a_service_requires_its_mounts_and_is_started_again() -> None:
     ]
 
 
+def test_a_service_has_an_address_as_long_as_it_runs() -> None:
+    service = ServiceSpec("web", ("serve", "http://{address:2}:80", "{address}"), ("interface:2",))
+    written = units(BootPlan((), (service,)), VALUES)
+    assert 'ExecStart="serve" "http://${IMMTF_LAB_ADDRESS_2}:80" "10.9.0.11"' in lines(written["web.service"])
+    assert {
+        "After=lab-interface-2.service",
+        "Requires=lab-interface-2.service",
+        "EnvironmentFile=-/run/immtf-lab/interface-2",
+    } <= set(lines(written["web.service"]))
+    unit = lines(written["lab-interface-2.service"])
+    assert 'ExecStart="/bin/sh" "-c" "until [ -e /run/immtf-lab/interface-2 ]; do sleep 0.3; done"' in unit
+    assert {"Type=oneshot", "RemainAfterExit=yes", "TimeoutStartSec=infinity"} <= set(unit)
+
+
 def guest(root: Path, boot: str) -> Path:
     for path, text in {META_DATA: json.dumps({"instance-id": "i-0abc", "local-ipv4": "10.9.0.11"}), "etc/lab/boot.json": boot}.items():
         (root / path).parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Volumes over disks and guests in memory that refuse what the kernel refuses."""
+"""Volumes on loop devices, over disks and guests in memory that refuse what the kernel refuses."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from immtf.lab.docker.loop_medium import LoopMedium
 from immtf.lab.docker.volumes import Volumes
 from immtf.lab.runtime import RuntimeFailed, VolumeBusy
 
@@ -81,7 +82,7 @@ def guests(disks: MemoryDisks) -> MemoryGuests:
 
 @pytest.fixture
 def volumes(disks: MemoryDisks, guests: MemoryGuests) -> Volumes:
-    made = Volumes(disks, guests)
+    made = Volumes(LoopMedium(disks, guests), guests)
     made.create("vol-1", None)
     return made
 
@@ -132,7 +133,7 @@ def test_torn_out_of_who_holds_on_it_goes_on_as_a_copy(volumes: Volumes, guests:
     volumes.detach("vol-1", force=True)
     assert disks.copied == [("vol-1", "vol-1")]
     volumes.attach("vol-1", "i-2", "/dev/xvdf")
-    assert [attached.number for attached in volumes.of("i-2")] == [1]
+    assert [attached.minor for attached in volumes.of("i-2")] == [1]
 
 
 def test_a_snapshot_of_a_mounted_volume_is_of_one_moment(volumes: Volumes, guests: MemoryGuests, disks: MemoryDisks) -> None:

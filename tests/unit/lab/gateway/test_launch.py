@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from immtf.lab.gateway.launch import fixed_addresses, written_out
+from immtf.lab.gateway.launch import addressed, fixed_addresses, without_address, written_out
 
 
 def test_the_primary_interface_goes_with_its_instance() -> None:
@@ -53,6 +53,25 @@ def test_a_root_disk_that_was_asked_for_keeps_what_was_said() -> None:
 
 def test_as_many_as_may_be_are_made() -> None:
     assert written_out({"MinCount": "1", "MaxCount": "3"})["MinCount"] == "3"
+
+
+def test_the_choice_of_an_address_is_left_to_the_cloud_where_a_subnet_is_named_and_no_address() -> None:
+    assert without_address({"SubnetId": "s"}) == "s"
+    assert without_address({"NetworkInterface.1.DeviceIndex": "0", "NetworkInterface.1.SubnetId": "s"}) == "s"
+    assert without_address({"SubnetId": "s", "PrivateIpAddress": "a"}) == ""
+    assert without_address({"ImageId": "ami-1"}) == ""
+
+
+def test_an_instance_is_given_the_address_that_was_chosen() -> None:
+    full = addressed({"SubnetId": "s", "MinCount": "2", "MaxCount": "3"}, "a")
+    assert full == {
+        "MinCount": "1",
+        "MaxCount": "1",
+        "NetworkInterface.1.DeviceIndex": "0",
+        "NetworkInterface.1.SubnetId": "s",
+        "NetworkInterface.1.DeleteOnTermination": "true",
+        "NetworkInterface.1.PrivateIpAddress": "a",
+    }
 
 
 def test_fixed_addresses_are_found_where_they_may_stand() -> None:

@@ -4,8 +4,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from immtf.lab.gateway.overlay import lay_image, lay_instance, lay_snapshot, lay_status, lay_volume
-from immtf.lab.gateway.states import BY_USER, AttachmentRecord, AttachmentState, InstanceRecord, InstanceState, Record
+from immtf.lab.gateway.overlay import lay_image, lay_instance, lay_interface, lay_snapshot, lay_status, lay_volume
+from immtf.lab.gateway.states import BY_USER, AttachmentRecord, AttachmentState, InstanceRecord, InstanceState, InterfaceRecord, Record
 from immtf.lab.gateway.wire import text
 
 INSTANCE = """<item><instanceId>i-1</instanceId><instanceState><code>16</code><name>running</name></instanceState>
@@ -30,6 +30,21 @@ def make_record(state: InstanceState, attachment: AttachmentState = AttachmentSt
         instances={"i-1": InstanceRecord("i-1", "r", state, BY_USER)},
         attachments={"vol-1": AttachmentRecord("vol-1", "i-1", "/dev/xvdf", "r", attachment)},
     )
+
+
+def test_an_interface_shows_its_attachment_and_its_own_groups() -> None:
+    source = """<item><networkInterfaceId>eni-1</networkInterfaceId><association/><attachment><status>attached</status></attachment>
+    <groupSet><item><groupId>sg-1</groupId></item><item><groupId>sg-2</groupId></item></groupSet></item>"""
+    known = InterfaceRecord("eni-1", "eni-attach-1", "i-1", 1, "r", AttachmentState.DETACHING, doomed=True)
+    shown = row(source)
+    lay_interface(Record(interfaces={"eni-1": known}, interface_groups={"eni-1": {"sg-2": "two"}}), shown)
+    assert (text(shown, "attachment/status"), text(shown, "attachment/deleteOnTermination")) == ("detaching", "true")
+    assert [(text(item, "groupId"), text(item, "groupName")) for item in shown.iterfind("groupSet/item")] == [("sg-2", "two")]
+    assert shown.find("association") is None
+    unknown = row(source)
+    lay_interface(Record(), unknown)
+    assert text(unknown, "attachment/status") == "attached"
+    assert len(unknown.findall("groupSet/item")) == 2
 
 
 @pytest.mark.parametrize("state", InstanceState)

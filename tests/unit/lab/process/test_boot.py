@@ -37,12 +37,21 @@ def test_a_boot_file_as_images_have_it() -> None:
             '{"services": [{"name": "a", "command": ["c"], "after": ["b"]}, {"name": "b", "command": ["c"], "after": ["a"]}]}',
             "these wait for one another: a, b",
         ),
+        ('{"services": [{"name": "a", "command": ["b"], "after": ["interface:0"]}]}', "a comes after interface:0, which is nowhere"),
+        ('{"services": [{"name": "a", "command": ["b", "{address:1}"]}]}', "a uses {address:1} and does not come after interface:1"),
     ],
 )
 def test_what_can_not_be_carried_out(text: str, said: str) -> None:
     with pytest.raises(BootInvalid) as refused:
         read_boot(text)
     assert said in str(refused.value)
+
+
+def test_a_service_may_come_after_a_further_interface_and_use_its_address() -> None:
+    text = '{"services": [{"name": "a", "command": ["b", "{address}", "{address:1}"], "after": ["interface:1"]}]}'
+    (service,) = read_boot(text).services
+    assert service.after == ("interface:1",)
+    assert filled_in(service.command, {"address": "A", "address:1": "B"}) == ["b", "A", "B"]
 
 
 def test_every_mistake_is_named_at_once() -> None:
