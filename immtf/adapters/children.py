@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from immtf.adapters import tether
 from immtf.adapters.process import Child, Command
 from immtf.errors import ExitCode
 from immtf.model.events import RunFinished, RunHalted
@@ -26,12 +27,14 @@ from immtf.report.relay import Texts, read_line
 from immtf.report.wording import without_escapes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from immtf.model.running import Ending, RunOrder
 
 PROGRAM: Final = (sys.executable, "-m", "immtf")
 TAIL: Final = 1 << 14
+_LOCKS: Final = ("*/tether", "*/variables/tether", "*/*/variables/tether", "*/create/tether", "*/destroy/tether")
+_VARIABLES: Final = ".tfvars.json"
 _NEXT: Final = "next: "
 _OWN: Final = "immtf: "
 
@@ -48,19 +51,27 @@ class _Run:
     finished: RunFinished | None = None
     code: int | None = None
     signals: set[int] = field(default_factory=set)
+    spelled: Callable[[str], str] = str
 
 
 class Children:
     """Runs of immtf on single blocks. Their output is kept in `directory` while they run; `environment` is theirs, complete."""
 
     def __init__(
-        self, directory: Path, environment: Mapping[str, str], *, program: Sequence[str] = PROGRAM, cwd: Path | None = None
+        self,
+        directory: Path,
+        environment: Mapping[str, str],
+        *,
+        program: Sequence[str] = PROGRAM,
+        cwd: Path | None = None,
+        spelled: Callable[[str], str] = str,
     ) -> None:
-        """`program` is what an order's command line is given to, `cwd` where paths in it begin: here."""
+        """`program` is what an order's command line is given to, `cwd` where paths in it begin: here. `spelled` mends what runs say."""
         self._directory = directory
         self._environment = environment
         self._program = tuple(program)
         self._cwd = cwd or Path.cwd()
+        self._spelled = spelled
         self._runs: dict[str, _Run] = {}
 
     def start(self, order: RunOrder) -> None:
@@ -68,7 +79,7 @@ class Children:
         stdout, stderr = (self._directory / f"{order.block}.{name}" for name in ("stdout", "stderr"))
         argv = (*self._program, *order.argv)
         command = Command(argv=argv, cwd=self._cwd, environment=self._environment, limit_s=math.inf)
-        self._runs[order.block] = _Run(order, Child(command, stdout=stdout, stderr=stderr), stderr)
+        self._runs[order.block] = _Run(order, Child(command, stdout=stdout, stderr=stderr), stderr, spelled=self._spelled)
 
     def clear(self) -> None:
         """Remove what the children wrote, once there are none: what they told of it is told."""
@@ -95,8 +106,24 @@ class Children:
             run.child.signal(signal.Signals[name])
 
 
+def sweep_left(runs: Path) -> None:
+    """Remove what runs over many blocks left in the directory of the runs that were killed: variables of theirs may be secret.
+
+    A run of a test has directories of its own inside of the test's. Journals stay.
+    """
+    for lock in [path for pattern in _LOCKS for path in runs.glob(pattern)]:
+        with tether.of_the_dead(lock) as dead:
+            if not dead:
+                continue
+            for directory in [path for path in lock.parent.iterdir() if path.is_dir()]:
+                shutil.rmtree(directory, ignore_errors=True)
+            for file in lock.parent.glob(f"*{_VARIABLES}"):
+                file.unlink(missing_ok=True)
+            lock.unlink(missing_ok=True)
+
+
 def _told(run: _Run, line: str) -> Told | None:
-    found = read_line(line)
+    found = read_line(run.spelled(line))
     if isinstance(found, str):
         words = run.texts(found)
         return Told(run.order.block, None, words) if words else None
@@ -130,7 +157,7 @@ def _problem(run: _Run, code: int) -> tuple[str, str]:
     how = f"it was killed by {_signal_name(-code)}" if code < 0 else f"it ended with exit code {code}"
     if code == ExitCode.DONE:
         how += ", without a word of its end: whether it is done is not known"
-    said, following = _last_words(run.stderr)
+    said, following = map(run.spelled, _last_words(run.stderr))
     return (said or how) if code > 0 else f"{how}{f'; {said}' if said else ''}", following
 
 

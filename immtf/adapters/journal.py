@@ -16,7 +16,7 @@ import contextlib
 import errno
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
@@ -134,7 +134,10 @@ class Journal:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """One run of the past, as far as its journal tells; `outcome` is `unfinished` where the run was killed or goes on yet."""
+    """One run of the past, as far as its journal tells.
+
+    `outcome` is `unfinished` where the run was killed or goes on yet, and `not begun` where it ended before it told anything.
+    """
 
     run_id: str
     path: Path
@@ -165,6 +168,16 @@ def find(directory: Path, name: str) -> RunInfo:
     raise UsageError(what, where=str(directory), next=f"name one of {newest}" if newest else "")
 
 
+def at(path: Path) -> RunInfo:
+    """Return the run whose journal is this file, wherever it was brought; its id is the one that stands in it."""
+    try:
+        info = _info(path)
+    except OSError as error:
+        raise ImmtfError(f"the journal can't be read: {error.strerror}", where=str(path)) from error
+    first, last = _ends(path)
+    return replace(info, run_id=str(first.get("run") or last.get("run") or info.run_id))
+
+
 def _info(path: Path) -> RunInfo:
     first, last = _ends(path)
     begun = first.get("at") or last.get("at")
@@ -176,7 +189,7 @@ def _info(path: Path) -> RunInfo:
         command=first.get("command", "?"),
         block=first.get("block", "?"),
         environment=first.get("environment", "?"),
-        outcome=finished.get("outcome", "halted") if finished else "unfinished",
+        outcome=finished.get("outcome", "halted") if finished else "unfinished" if first or last else "not begun",
         exit_code=finished.get("exit_code"),
     )
 

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 300.0
 ONLY = "amazon-ebs.aws"
+MEND = "mend what it names, then build again"
+NO_SOURCE = (
+    "let a base out first: `immtf image verify VERSION --family base`, `immtf image promote VERSION --family base`;"
+    " or name what to build from: --var source_image=AMI"
+)
+_UNFOUND = "No AMI was found"  # Packer's words where the template's filters match no image
 _IMAGE = re.compile(r"ami-[0-9a-f]+")
 _FIELDS = 3
 _LAST = 5
@@ -67,9 +73,8 @@ class Packer:
                 f"Packer was ended after its limit of {self.limit_s:.0f} s", where=where, next="read its log; give it more with --limit"
             )
         if done.exit_code != 0:
-            raise ImmtfError(
-                f"Packer failed: {told.why(stderr.read_text(errors='replace'))}", where=where, next="mend what it names, then build again"
-            )
+            why = told.why(stderr.read_text(errors="replace"))
+            raise ImmtfError(f"Packer failed: {why}", where=where, next=NO_SOURCE if _UNFOUND in why else MEND)
         if not told.images:
             raise ImmtfError("Packer ended well and named no image", where=where, next=f"see that the template has the source {ONLY}")
         return told.images[-1]

@@ -39,7 +39,7 @@ def states_of(template: Backend, environment: str, aws: Aws, process: Mapping[st
             there = partial(_in_s3, filled(template, environment, BLOCK), aws, process)
         case _:
             there = _unknown
-    return States(partial(filled, template, environment), there)
+    return States(partial(filled, template, environment), there, template)
 
 
 def local_states(directory: Path, environment: str) -> States:

@@ -39,7 +39,7 @@ WAYS: Mapping[Kind, Way] = {
     "launch-template": Way(
         "describe_launch_templates", "LaunchTemplates", "LaunchTemplateId", "delete_launch_template", "LaunchTemplateId"
     ),
-    "key-pair": Way("describe_key_pairs", "KeyPairs", "KeyName", "delete_key_pair", "KeyName", paged=False),
+    "key-pair": Way("describe_key_pairs", "KeyPairs", "KeyPairId", "delete_key_pair", "KeyName", paged=False),
     "volume": Way("describe_volumes", "Volumes", "VolumeId", "delete_volume", "VolumeId", "State"),
     "snapshot": Way("describe_snapshots", "Snapshots", "SnapshotId", "delete_snapshot", "SnapshotId", "State"),
     "network-interface": Way(
@@ -82,8 +82,9 @@ class Ec2Sweeper:
         if kind in self._before:
             self._before[kind](identity)
         try:
+            named = self._key_name(identity) if kind == "key-pair" else identity
             with translated(f"ec2 {identity}"):
-                getattr(self._client, way.removal)(**{way.argument: [identity] if way.argument.endswith("Ids") else identity})
+                getattr(self._client, way.removal)(**{way.argument: [named] if way.argument.endswith("Ids") else named})
         except CloudFailed as error:
             if kind == "security-group" and error.code == VIOLATION:  # two groups that let each other in hold each other
                 self._empty_group(identity)
@@ -115,6 +116,15 @@ class Ec2Sweeper:
         with translated("ec2"):
             answer = getattr(self._client, way.listing)(**arguments)
         yield from answer[way.rows]
+
+    def _key_name(self, identity: str) -> str:
+        """Return the name of a key pair that has this id: another one may have got the name since its tags were read."""
+        with translated(f"ec2 {identity}"):
+            rows = self._client.describe_key_pairs(Filters=[{"Name": "key-pair-id", "Values": [identity]}])["KeyPairs"]
+        found = [str(row["KeyName"]) for row in rows if row.get("KeyPairId") == identity]
+        if not found:
+            raise CloudFailed(f"the key pair {identity} does not exist", code="InvalidKeyPair.NotFound", where=f"ec2 {identity}")
+        return found[0]
 
     def _detach_gateway(self, identity: str) -> None:
         with translated(f"ec2 {identity}"):

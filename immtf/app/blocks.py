@@ -14,6 +14,7 @@ from immtf.model.block_events import BlocksPlanned
 from immtf.model.events import RunFinished, RunHalted
 from immtf.model.rows import BlockRow
 from immtf.model.running import RunOrder
+from immtf.plan.lockfile import named_by_lock
 from immtf.run.blocks import WELL, run_blocks
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ class Job:
 
     `blocks` are their directories by name, in the order in which they begin; `waits_for` are the blocks that must have ended well before
     one begins. `options` lead each run to the same place, `own` are further ones of single blocks. `confirm`: the blocks' names are given
-    to `destroy` as typed, since a person confirmed the whole. `versions` are what the blocks come to, `now` what they are at, for the
-    reader.
+    to `destroy` as typed, since a person confirmed the whole. For the reader: `versions` are what the blocks come to, `now` what they are
+    at, `after` what an upgrade would wait for, where this run doesn't wait itself, and `why`.
     """
 
     command: str
@@ -45,8 +46,11 @@ class Job:
     own: Mapping[str, Sequence[str]] = field(default_factory=dict)
     parallel: int = 1
     confirm: bool = False
+    lock: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     now: Mapping[str, str] = field(default_factory=dict)
+    after: Mapping[str, Collection[str]] | None = None
+    why: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def orders(self) -> tuple[RunOrder, ...]:
         """Return the command line of each block's run."""
@@ -56,10 +60,15 @@ class Job:
         """Return the order as it is told."""
         return BlocksPlanned(tuple(map(self._row, self.blocks)), self.parallel)
 
+    def spelled(self, text: str) -> str:
+        """Return what a block's run says, with the lock in place of the copy that it runs: nobody would know which that is."""
+        return named_by_lock(text, self.lock, self.blocks) if self.lock else text
+
     def _row(self, block: str) -> BlockRow:
-        after = tuple(sorted(name for name in self.waits_for.get(block, ()) if name in self.blocks))
+        waits = self.waits_for if self.after is None else self.after
+        after = tuple(sorted(name for name in waits.get(block, ()) if name in self.blocks))
         line = shlex.join(("immtf", *self._argv(block)))
-        return BlockRow(block, self.versions.get(block, ""), self.now.get(block, ""), after, line)
+        return BlockRow(block, self.versions.get(block, ""), self.now.get(block, ""), after, line, self.why.get(block, ()))
 
     def _argv(self, block: str) -> tuple[str, ...]:
         asking = ("--yes",) if self.command in ASKING else ()
@@ -84,7 +93,9 @@ def run_many(
     have ended.
     """
     with tether.held(directory / TETHER) as held:
-        children = Children(directory / "blocks", {**environment, tether.VARIABLE: str(held.resolve())}, program=program)
+        children = Children(
+            directory / "blocks", {**environment, tether.VARIABLE: str(held.resolve())}, program=program, spelled=job.spelled
+        )
         try:
             return run_blocks(children, job.orders(), job.waits_for, patience, parallel=job.parallel, pause=pause, versions=job.versions)
         finally:

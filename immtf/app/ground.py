@@ -7,16 +7,17 @@ destroyed last; the record goes when nothing is left.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from immtf.adapters import records
-from immtf.adapters.aws import Aws
 from immtf.adapters.terraform.hcl import adopts
 from immtf.app.blocks import Job, run_many
+from immtf.app.leasing import bucket_of
+from immtf.app.lifetime import timer
 from immtf.errors import BlocksFailed, GateFailed, ImmtfError, Interrupted, UsageError
 from immtf.model.events import Noted
-from immtf.plan.environments import BLOCK, ENVIRONMENT
 from immtf.plan.reaping import new_record, tags_of
 from immtf.plan.sweep import ENVIRONMENT as ENVIRONMENT_TAG
 from immtf.plan.sweep import whole_tags
@@ -28,12 +29,12 @@ from immtf.run.upgrade import stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from immtf.app.session import Session
     from immtf.app.target import Target
     from immtf.model.block import Block
-    from immtf.model.environment import Backend
     from immtf.run.blocks import Tally
 
 LIFE_S = 6 * 3600.0
@@ -45,7 +46,8 @@ class Ground:
 
     `producers` are the blocks to make first, in order. `place` gives the options that lead another command to the test's environment,
     `children` is the environment of such. `keep`: a test that fails is left as it is, for `life_s` seconds from its beginning. `definition`
-    is the file by which the environment is made, "" for none. `run` carries a job out.
+    is the file by which the environment is made, "" for none. `variables` writes the user's Terraform variables for each producer below a
+    directory and gives the options that name them, for as long as it is entered. `run` carries a job out, `after` has something done later.
     """
 
     producers: tuple[Block, ...] = ()
@@ -54,7 +56,9 @@ class Ground:
     life_s: float = LIFE_S
     keep: bool = False
     definition: str = ""
+    variables: Callable[[Path], AbstractContextManager[Mapping[str, str]]] = lambda _directory: nullcontext({})
     run: Callable[..., Tally] = run_many
+    after: Callable[[float, Callable[[], None]], Callable[[], None]] = timer
 
 
 def begin(session: Session, ground: Ground) -> None:
@@ -79,10 +83,27 @@ def begin(session: Session, ground: Ground) -> None:
     record = new_record(target.environment, blocks, at=sweeper.now(), life=ground.life_s, definition=ground.definition)
     if shared:  # what others have there has no end, and `reap` takes a whole environment
         record = replace(record, created="", expires="")
+    _tell_reap(session, ground, shared=shared)
+    bucket = bucket_of(target)
+    if bucket is not None and session.leases is not None:
+        session.leases.take_environment(session, bucket)
     records.write(directory / records.RECORD, record)
-    if (bucket := _bucket(session)) is not None:
+    if bucket is not None:
         bucket.write(record)
     session.target = replace(target, tags=tags_of(record))
+
+
+def _tell_reap(session: Session, ground: Ground, *, shared: bool) -> None:
+    """Tell where `reap` will not find all that this test may leave."""
+    target = session.target
+    if shared:
+        text = "others have blocks in it, so it gets no time to live: what this test leaves there, `immtf reap` won't take away"
+    elif ground.definition and target.cloud != "lab" and bucket_of(target) is None:
+        where = "its states are not in one bucket in S3, with a directory for each environment"
+        text = f"{where}, so `immtf reap` finds no record of it: what this test leaves is found by its tags only, an hour after its end"
+    else:
+        return
+    session.tell(Noted("warning", f"environment {target.environment}: {text}"))
 
 
 def refuse_adopted(session: Session, *blocks: Block) -> None:
@@ -152,7 +173,7 @@ def keep(session: Session, ground: Ground) -> None:
     if directory is not None and record is not None:
         record = replace(record, kept=True)
         records.write(directory / records.RECORD, record)
-        if (bucket := _bucket(session)) is not None:
+        if (bucket := bucket_of(session.target)) is not None:
             bucket.write(record)
     until = f" until {record.expires}, then `immtf reap` removes it" if record and record.expires else ""
     session.tell(Noted("warning", f"kept: the test environment {target.environment} is left as it is{until}"))
@@ -160,6 +181,7 @@ def keep(session: Session, ground: Ground) -> None:
     session.tell(Noted("info", f"look at it: immtf status {target.flags}{more}"))
     options = " ".join(ground.place(target))
     destroy = [f"immtf destroy {target.flags}{more} --yes"]
+    options += more if session.variables else ""  # without one that has no default nothing is destroyed
     destroy += [f"immtf destroy {block.directory} {options} --yes" for block in reversed(ground.producers)]
     session.tell(Noted("info", f"destroy it: {' && '.join(destroy)}"))
 
@@ -177,13 +199,15 @@ def _run(session: Session, ground: Ground, command: str) -> None:
         versions={block.name: block.version for block in ground.producers},
     )
     began = session.clock.monotonic()
-    tally = ground.run(
-        job,
-        directory=session.target.runs / session.run_id / command,
-        environment=ground.children,
-        patience=session.patience,
-        pause=session.signals.is_pause,
-    )
+    directory = session.target.runs / session.run_id / command
+    with ground.variables(directory / "variables") as files:
+        tally = ground.run(
+            replace(job, own={name: (word,) for name, word in files.items()}),
+            directory=directory,
+            environment=ground.children,
+            patience=session.patience,
+            pause=session.signals.is_pause,
+        )
     session.ledger.elsewhere_s += session.clock.monotonic() - began
     unwell = [end for end in tally.ends if end.ending not in WELL]
     if unwell:
@@ -206,7 +230,9 @@ def _forget(session: Session) -> None:
     directory = _record_directory(session.target)
     if directory is None:
         return
-    if (bucket := _bucket(session)) is not None:
+    if (bucket := bucket_of(session.target)) is not None:
+        if session.leases is not None:
+            session.leases.leave_environment()
         bucket.remove(session.target.environment)
     path = directory / records.RECORD
     record = records.read(path)
@@ -221,24 +247,6 @@ def _record_directory(target: Target) -> Path | None:
     if target.directory is None:
         return None
     return target.directory.parent.parent if target.cloud == "lab" else target.directory.parent
-
-
-def _bucket(session: Session) -> records.Bucket | None:
-    """Return where the record is kept beside states in S3; None where they are elsewhere."""
-    target = session.target
-    if target.states is None:
-        return None
-    template = _template(target.states.backend_of(BLOCK), target.environment)
-    return records.Bucket(template, Aws.from_environment(target.process), target.process) if records.Bucket.serves(template) else None
-
-
-def _template(backend: Backend, environment: str) -> Backend:
-    """Return a backend with the environment's name as a placeholder again, in its key."""
-    key = backend.config.get("key")
-    if backend.kind != "s3" or not isinstance(key, str):
-        return backend
-    head, found, tail = key.partition(f"{environment}/")
-    return replace(backend, config={**backend.config, "key": f"{head}{ENVIRONMENT}/{tail}"}) if found else backend
 
 
 def _names(blocks: Sequence[Block]) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from immtf.adapters import tether
+from immtf.adapters.terraform.hcl import declared_variables
 from immtf.errors import PreviousFailed, UsageError
 from immtf.model.block import ServiceGate
 from immtf.model.container import HOME, RUN, TETHER, ContainerOrder
@@ -65,7 +66,7 @@ class PreviousContainer:
             with (
                 stage(session.patience, "previous", what),
                 tether.held(directory / FILE) as held,
-                _variables(session, directory) as variables,
+                _variables(session, self.block, directory) as variables,
                 session.lent(),
             ):
                 order = self.order(session, choice, tether_file=held, variables=variables)
@@ -162,15 +163,17 @@ def _service_gates(block: Block) -> list[ServiceGate]:
 
 
 @contextmanager
-def _variables(session: Session, directory: Path) -> Iterator[Path | None]:
-    """Write the user's Terraform variables into a file of mode 0600 beside the state for as long; None where there are none."""
-    if not session.variables:
+def _variables(session: Session, block: Block, directory: Path) -> Iterator[Path | None]:
+    """Write the user's Terraform variables for a block into a file of mode 0600 beside the state for as long; None where there are none."""
+    declared = declared_variables(block.terraform)
+    mine = {name: value for name, value in session.variables.items() if name in declared}
+    if not mine:
         yield None
         return
     path = directory / "previous.tfvars.json"
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(dict(session.variables), file)
+        json.dump(mine, file)
     try:
         yield path
     finally:

@@ -3,6 +3,9 @@
 Only where the environment's states are known (`Target.states`). Commands that make or change something are refused where a producer
 doesn't fit, or where a deployed consumer wouldn't accept what comes; those that only clean up or look take what there is. Each root
 module is asked once a run: a clean-up must not hang on a producer's state that can't be read any more.
+
+Who requires a block is found by asking all that is deployed. In a run over many blocks the whole run has done that, and tells each
+block's own run whom to ask (`Session.neighbours`) and, of a plan, what will be deployed by its turn.
 """
 
 from __future__ import annotations
@@ -13,14 +16,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from immtf.adapters.terraform.hcl import declared_variables, remote_states, sensitive_variables
+from immtf.adapters.terraform.hcl import declared_variables, remote_states, remote_states_called, sensitive_variables
 from immtf.adapters.terraform.outputs import StateReader, literal
 from immtf.adapters.terraform.runs import new_file
-from immtf.errors import ImmtfError, Interrupted
-from immtf.model.environment import Deployed
+from immtf.errors import ImmtfError, Interrupted, PlanLater
+from immtf.model.environment import Deployed, Neighbours
 from immtf.model.events import Noted
-from immtf.plan.consumers import changes_version, judge_producer, judge_removed
-from immtf.plan.needs import Reads, deployed_of, judge_needs, secrets_of, source_of, supply, unread
+from immtf.plan.consumers import changes_version, judge_producer, judge_removed, judge_unlisted
+from immtf.plan.needs import Reads, deployed_of, judge_needs, refuse_called, secrets_of, source_of, supply, unread
+from immtf.plan.neighbours import by_then
 from immtf.plan.outputs import as_state
 from immtf.run.contracts import refuse_unmet
 
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from immtf.model.block import Block
     from immtf.model.environment import Backend, States
     from immtf.model.outputs import Outputs
+    from immtf.plan.judge import Refusal
 
     Read = Callable[[str, Backend], Outputs]
 
@@ -44,18 +49,23 @@ _VARIABLE = "TF_VAR_"
 
 @dataclass(frozen=True)
 class Met:
-    """What comes of it: Terraform variables, what is to stand in the override, and the required blocks that were judged."""
+    """What comes of it: Terraform variables, what is to stand in the override, and the required blocks that were judged.
+
+    `later` are those of these that were judged as they will be by this block's turn, and not as they are.
+    """
 
     variables: Mapping[str, Any] = field(default_factory=dict, repr=False)
     override: Mapping[str, Any] = field(default_factory=dict, repr=False)
     known: frozenset[str] = frozenset()
+    later: frozenset[str] = frozenset()
 
 
 def meet(session: Session, block: Block, read: Read | None = None) -> Met:
     """Look at the states of the other blocks, judge them as the command needs it, and return what they give.
 
     `read` reads a state; without it Terraform does. Raises `VersionsUnresolved` where a contract isn't met, `PlanRefused` where the block
-    can't go as another one stands on it, `ImmtfError` where a state that this hangs on can't be read.
+    can't go as another one stands on it, `PlanLater` where a plan hangs on the upgrade of another block, `ImmtfError` where a state that
+    this hangs on can't be read.
     """
     states = session.target.states
     if states is None:
@@ -63,7 +73,8 @@ def meet(session: Session, block: Block, read: Read | None = None) -> Met:
     look = _Look(session, block, states, read or _reader(session).read)
     variables, mocks = look.take() if session.command in SUPPLIED else ({}, {})
     look.ask_consumers()
-    return Met(variables, _override(session, block, states, mocks), frozenset(block.requires))
+    required = frozenset(block.requires)
+    return Met(variables, _override(session, block, states, mocks), required, required & {*look.near.before})
 
 
 @dataclass
@@ -75,10 +86,17 @@ class _Look:
     states: States
     read: Read
 
+    @property
+    def near(self) -> Neighbours:
+        """What a run over many blocks told of the others."""
+        return self.session.neighbours or Neighbours()
+
     def take(self) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """Return the variables that the producers give, and the mocks by the name of the block that they stand for."""
         session, block = self.session, self.block
         judged, mocks = session.command in JUDGED, session.command == "plan"
+        if judged:
+            refuse_called(block, remote_states_called(block.terraform))
         found = self._producers(needed=judged)
         session.hide(secrets_of(found))
         reads = reads_of(block.terraform)
@@ -98,32 +116,56 @@ class _Look:
         if session.command not in JUDGED | {"destroy"}:
             return
         if session.command == "destroy":
-            session.patience.refuse(judge_removed(block, self._deployed(())), f"block {block.name}")
-        else:
-            own = self._deployed_of([block.name])
-            if changes_version(own[0] if own else None, block):
-                refuse_unmet(judge_producer(block, self._deployed(own)), block, session.patience, early=True)
+            others, unlisted = self._others("destroyed", thrown_away=session.target.is_test)
+            session.patience.refuse([*judge_removed(block, others), *unlisted], f"block {block.name}")
+            return
+        own = self._deployed_of([block.name])
+        if changes_version(own[0] if own else None, block):
+            others, unlisted = self._others(f"upgraded to {block.version}", thrown_away=session.target.generated or not own)
+            refuse_unmet([*judge_producer(block, [*own, *others]), *unlisted], block, session.patience, early=True)
 
     def _producers(self, *, needed: bool) -> dict[str, Outputs]:
         """Return the outputs of each required block; one that can't be read is left out, and told, where it isn't `needed`."""
         found = {}
         for name, outputs in self._read(self.block.requires).items():
             if not isinstance(outputs, ImmtfError):
-                found[name] = outputs
+                found[name] = self._by_then(name, outputs)
             elif needed or isinstance(outputs, Interrupted):
                 raise outputs
             else:
                 self.session.tell(Noted("warning", f"what block {name} publishes is not passed on: {outputs.where} {outputs.what}"))
         return found
 
-    def _deployed(self, own: Iterable[Deployed]) -> list[Deployed]:
-        """Return every block that is deployed in the environment; `own` is the session's, where it is asked for."""
-        names = self.states.there()
-        if names is None:
-            what = "which blocks are deployed in this environment can't be listed, so none was asked whether it requires"
-            self.session.tell(Noted("warning", f"{what} {self.block.name}"))
-            return list(own)
-        return [*own, *self._deployed_of([name for name in names if name != self.block.name])]
+    def _by_then(self, name: str, outputs: Outputs) -> Outputs:
+        """Return what a producer publishes by this block's turn. Raises `PlanLater` where something that is used comes only then."""
+        then = self.near.before.get(name)
+        if then is None or not outputs.is_deployed:
+            return outputs
+        found, later = by_then(outputs, then, self.block.uses.get(name, ()), self.near.publishes.get(name, ()))
+        if later:
+            what = f"what becomes of it is known only when {name} {then.version} is deployed: it uses {', '.join(later)} of it"
+            raise PlanLater(what, where=f"block {self.block.name}", next=f"upgrade {name}; `immtf upgrade` on all of them does so first")
+        return found
+
+    def _others(self, what: str, *, thrown_away: bool) -> tuple[list[Deployed], list[Refusal]]:
+        """Return the other blocks that may require this one, and what speaks against going on without knowing all of them.
+
+        `what` would be done to this block. `thrown_away`: nobody else's stands on it, or all that does is a test's.
+        """
+        near = self.session.neighbours
+        names = near.consumers if near else self.states.there()
+        others = self._as_by_then([name for name in names or () if name != self.block.name])
+        if names is not None and (near is None or near.listed):
+            return others, []
+        if not thrown_away:
+            return others, [judge_unlisted([self.block.name], what)]
+        told = f"which blocks are deployed can't be listed in this environment, so none was asked whether it requires {self.block.name}"
+        self.session.tell(Noted("warning", told))
+        return others, []
+
+    def _as_by_then(self, names: Collection[str]) -> list[Deployed]:
+        before = self.near.before
+        return [*(before[name] for name in names if name in before), *self._deployed_of([name for name in names if name not in before])]
 
     def _deployed_of(self, names: Collection[str]) -> list[Deployed]:
         """Return those of these blocks that are deployed; of one that can't be read nothing is known."""
@@ -153,7 +195,11 @@ class _Look:
 
     def _tell_found(self, found: Mapping[str, Outputs]) -> None:
         """Tell the versions that were found to do: it is the evidence that the run is let go on by."""
-        told = [f"{name} {deployed_of(found[name]).version or '(version unknown)'}" for name in sorted(found) if found[name].is_deployed]
+        told = [
+            f"{name} {deployed_of(found[name]).version or '(version unknown)'}{' by its turn' if name in self.near.before else ''}"
+            for name in sorted(found)
+            if found[name].is_deployed
+        ]
         if told:
             self.session.tell(Noted("info", f"required and deployed: {', '.join(told)}"))
 

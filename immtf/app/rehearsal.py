@@ -10,6 +10,7 @@ from immtf.app import upgrade as upgrading
 from immtf.app.closing import Outcome
 from immtf.app.ground import Ground, begin, end, keep, make, refuse_adopted
 from immtf.app.images import previous_image, told_choice
+from immtf.app.lifetime import within_life
 from immtf.app.restoring import begin_restore, finish_restore
 from immtf.errors import (
     CloudFailed,
@@ -152,13 +153,14 @@ def _account(probe: Probe | None) -> Outcome:
 def _destroyed_after(session: Session, ground: Ground, body: Callable[[], Outcome], *, anew: bool = False) -> Outcome:
     """Make what is needed and carry out the body, then destroy the environment, also where that failed or was interrupted.
 
-    Only a test that failed, and was told to, leaves it as it is. `anew`: where it failed, the state may be another Terraform's, so it is
-    opened anew first.
+    Only a test that failed, and was told to, leaves it as it is; one whose time is over ends as if it had been asked to. `anew`: where it
+    failed, the state may be another Terraform's, so it is opened anew first.
     """
     outcome: Outcome | None = None
     try:
-        make(session, ground)
-        outcome = body()
+        with within_life(session, ground.life_s, ground.after):
+            make(session, ground)
+            outcome = body()
     finally:
         interrupted = session.signals.is_set()
         session.signals.reset()

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from immtf.app.target import Target
     from immtf.model.block import Block
     from immtf.model.cloud import ImageChoice
+    from immtf.model.environment import Neighbours
     from immtf.model.events import Event
     from immtf.run.fence import Guard
     from immtf.run.ports import Sweeper
@@ -65,7 +66,7 @@ class Session:
     `listeners` hear each event; `variables` are the user's own, for Terraform; `again` is the command line that does the same
     again, `elsewhere` the options that any other command on this environment needs too; `accepted` are the nodes of `--accept-unmarked`,
     `overrides` the checks of `--allow`. `leases` are those of a command that changes something, else None. `command` is the command's name;
-    `hide` takes values that no reader may show.
+    `hide` takes values that no reader may show. `neighbours` is what a run over many blocks tells of the others.
     """
 
     block: Block
@@ -84,6 +85,7 @@ class Session:
     world: World | None = None
     ended_well: bool = False
     command: str = ""
+    neighbours: Neighbours | None = None
     hide: Callable[[Collection[Any]], None] = field(default=lambda _values: None)
     requests_told: int = field(default=0, init=False)
     _met: Met = field(default_factory=Met, init=False)
@@ -125,6 +127,7 @@ class Session:
             run_id=self.run_id,
             guard=guard,
             known=self._met.known,
+            later=self._met.later,
             checks=PytestChecks(self.target.process, self.signals.is_urgent, lambda text: self.tell(Noted("info", text))),
         )
         return self.world
@@ -253,7 +256,9 @@ class Session:
         variables = {name: value for name, value in given.items() if name in declared} | dict(self._met.variables)
         if image is not None and block.image is not None:
             variables[block.image.variable] = image.image_id
-        return {**variables, **self.variables}
+        of_a_closure = self.command.startswith("test-")  # some of the user's may be for a block that this one needs
+        own = {name: value for name, value in self.variables.items() if not of_a_closure or name in declared}
+        return {**variables, **own}
 
     def _told(self, event: TerraformEvent) -> None:
         """Pass on what Terraform says, with the node it is about; the noise of refreshes is left out."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from immtf.app.closing import Outcome
 from immtf.app.images import present_architecture, told_choice, versions
 from immtf.app.rollback import after_failure
-from immtf.errors import ExitCode, ImmtfError
-from immtf.model.events import PlanMade
+from immtf.errors import ExitCode, ImmtfError, PlanLater
+from immtf.model.events import Noted, PlanMade
 from immtf.model.names import parse_node
 from immtf.run.executor import Executor
 from immtf.run.upgrade import Upgrade, prepare
@@ -40,7 +40,8 @@ def make_for(
     chosen = _nodes(world, only)
     plan = prepare(world, session.patience, choice, versions(session.block, session.ec2), only=chosen)
     shown = f"{choice.version} ({choice.image_id})" if choice and choice.version else choice.image_id if choice else ""
-    session.tell(PlanMade(tuple(work.row for work in plan.works), tuple(map(str, (*plan.moves, *plan.shared))), shown))
+    shared = tuple(map(str, (*plan.moves, *plan.shared)))
+    session.tell(PlanMade(tuple(work.row for work in plan.works), shared, shown, plan.outputs))
     return world, plan
 
 
@@ -55,7 +56,11 @@ def _nodes(world: World, only: Collection[str]) -> frozenset[NodeId]:
 
 def plan(session: Session, image: str | None, only: Collection[str]) -> Outcome:
     """Show what an upgrade would do; nothing is changed."""
-    _, made = make(session, image, only)
+    try:
+        _, made = make(session, image, only)
+    except PlanLater as later:
+        session.tell(Noted("warning", f"{later.where}: {later.what}; {later.next}"))
+        return Outcome("pending", ExitCode.CHANGES_PENDING)
     if made.pending:
         return Outcome("pending", ExitCode.CHANGES_PENDING)
     return Outcome("nothing_to_do")

@@ -22,8 +22,9 @@ from immtf.cli.lab import lab
 from immtf.cli.locks import unlock
 from immtf.cli.options import Chosen
 from immtf.cli.reap import reap
+from immtf.cli.reports import report
 from immtf.cli.resolve import resolve
-from immtf.cli.tools import report, schema
+from immtf.cli.tools import schema
 from immtf.errors import ExitCode, ImmtfError
 
 EPILOG = (

@@ -7,13 +7,13 @@ from typing import Any
 
 import rich_click as click
 
-from immtf.cli.many_options import MANY, ONLY_BLOCK
+from immtf.cli.many_options import MANY, NEIGHBOURS, ONLY_BLOCK
 from immtf.cli.options import ACCEPT, ALLOW, IMAGE, JUNIT, LEASE_TTL, MOVE_LIMIT, ONLY, YES, Options, option, shared
 from immtf.cli.testing import TESTING
 
 
 @click.command()
-@shared(IMAGE, ONLY, *MANY, *ALLOW)
+@shared(IMAGE, ONLY, *MANY, *ALLOW, NEIGHBOURS)
 def plan(**arguments: Any) -> int:
     """Show what `upgrade` would do: node by node, in which order, and why. Exit code 10 when there is something to do.
 
@@ -28,7 +28,7 @@ def plan(**arguments: Any) -> int:
 
 
 @click.command()
-@shared(IMAGE, ONLY_BLOCK, *MANY, ACCEPT, *ALLOW, LEASE_TTL, JUNIT, YES)
+@shared(IMAGE, ONLY_BLOCK, *MANY, ACCEPT, *ALLOW, LEASE_TTL, JUNIT, YES, NEIGHBOURS)
 def create(**arguments: Any) -> int:
     """Make a block's environment, and wait until its clusters are whole.
 
@@ -43,7 +43,7 @@ def create(**arguments: Any) -> int:
 
 
 @click.command()
-@shared(IMAGE, ONLY, *MANY, ACCEPT, *ALLOW, LEASE_TTL, MOVE_LIMIT, JUNIT, YES)
+@shared(IMAGE, ONLY, *MANY, ACCEPT, *ALLOW, LEASE_TTL, MOVE_LIMIT, JUNIT, YES, NEIGHBOURS)
 def upgrade(**arguments: Any) -> int:
     """Re-create the nodes of a block from the wanted image, one at a time, each keeping its volumes.
 
@@ -80,12 +80,13 @@ def rollback(**arguments: Any) -> int:
 
 
 @click.command()
-@shared(ONLY_BLOCK, *MANY, *ALLOW, LEASE_TTL, YES)
+@shared(ONLY_BLOCK, *MANY, *ALLOW, LEASE_TTL, YES, NEIGHBOURS)
 @option(
     "--confirm",
     "confirmed",
     metavar="NAME",
-    help="The block's name, or of an infrastructure the environment's, where no terminal is there to type it at.",
+    help="The block's name, or of an infrastructure the environment's (without one its blocks' names, with commas between them), where no "
+    "terminal is there to type it at.",
 )
 def destroy(confirmed: str | None, **arguments: Any) -> int:
     """Delete a block's environment, the data on its volumes too. Outside of tests the block's name has to be typed.
@@ -125,7 +126,7 @@ def status(**arguments: Any) -> int:
 
 
 @click.command("test-create")
-@shared(IMAGE, *TESTING, *ALLOW, JUNIT, YES)
+@shared(IMAGE, *TESTING, *ALLOW, LEASE_TTL, JUNIT, YES)
 def test_create(**arguments: Any) -> int:
     """Create a block in an environment of its own, with the blocks that it needs, see it whole, and destroy it all.
 
@@ -143,7 +144,7 @@ def test_create(**arguments: Any) -> int:
 
 
 @click.command("test-upgrade")
-@shared(IMAGE, *TESTING, *ALLOW, MOVE_LIMIT, JUNIT, YES)
+@shared(IMAGE, *TESTING, *ALLOW, LEASE_TTL, MOVE_LIMIT, JUNIT, YES)
 @option(
     "--from",
     "source",

@@ -12,6 +12,8 @@ from immtf.errors import UsageError
 from immtf.model.lock import SUFFIX
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from immtf.model.block import Block
 
 _NEARLY = ("immtf.yml", "immtf.json")  # names that the file is given by mistake: such a block would be left out without a word
@@ -27,14 +29,17 @@ def is_lock(path: Path) -> bool:
     return path.suffix == SUFFIX and not path.is_dir()
 
 
-def blocks_at(path: Path, home: Path = Path(".immtf")) -> dict[str, Block]:
+def blocks_at(path: Path, home: Path = Path(".immtf"), load: Callable[[Path], Block] | None = None) -> dict[str, Block]:
     """Return the blocks at a path by name, in the order of their names; those of a lock file are unpacked below `home`.
+
+    `load` reads a block's file in the place of `load_block`.
 
     Raises `UsageError` with everything that is wrong in any of their files, and for a name that two blocks bear. For a lock file:
     `ImmtfError` where the content of a block is not what was locked, or can't be had.
     """
     from immtf.plan.config import load_block
 
+    load = load or load_block
     if is_lock(path):
         import rich_click as click
 
@@ -43,12 +48,12 @@ def blocks_at(path: Path, home: Path = Path(".immtf")) -> dict[str, Block]:
         return blocks_of(path, home, say=lambda text: click.echo(text, err=True))
     directories = _block_directories(path)
     if not directories:
-        block = load_block(path)
+        block = load(path)
         return {block.name: block}
     blocks, wrong = [], []
     for directory in directories:
         try:
-            blocks.append(load_block(directory))
+            blocks.append(load(directory))
         except UsageError as error:
             wrong.append(error)
     by_name: dict[str, Block] = {}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from immtf.model.block import Block
     from immtf.model.environment import Environment
 
+DEFINITIONS = Path("environments")  # where they are, unless `--environments` says otherwise
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -31,6 +32,8 @@ def definition_of(block: Block, options: Options, name: str) -> Environment | No
     file = options.environments / f"{name}.yaml"
     made_by = str(read_record(options.home / "environments" / name).get("definition") or "")
     if not file.is_file() and not made_by:
+        if file.is_symlink():
+            raise UsageError("is a link that leads to no file", where=str(file), next="mend the link, or remove it")
         other = file.with_suffix(".yml")
         if other.is_file():
             raise UsageError(f"there is no file {file.name}", where=str(file.parent), next=f"rename {other.name} to {file.name}")
@@ -74,5 +77,6 @@ def for_test(definition: Environment, name: str) -> Environment:
 
 
 def defined_names(directory: Path) -> list[str]:
-    """Return the names of the environments that are defined in a directory."""
-    return sorted(path.stem for path in directory.glob("*.yaml") if path.is_file()) if directory.is_dir() else []
+    """Return the names of the environments that are defined in a directory, or were to be: by a wrong suffix or a link to nowhere."""
+    files = [path for suffix in ("yaml", "yml") for path in directory.glob(f"*.{suffix}") if path.is_file() or path.is_symlink()]
+    return sorted({path.stem for path in files})

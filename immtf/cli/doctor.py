@@ -10,7 +10,7 @@ from typing import Any
 import rich_click as click
 
 from immtf.cli.options import ACCEPT, JUNIT, LEASE_TTL, MOVE_LIMIT, YES, Options, shared
-from immtf.errors import ExitCode
+from immtf.errors import ExitCode, UsageError
 
 BLOCK = click.argument("block", type=click.Path(path_type=Path, exists=False), required=False)
 FINDINGS = click.argument("findings", nargs=-1, metavar="[FINDING]...")
@@ -21,11 +21,13 @@ FINDINGS = click.argument("findings", nargs=-1, metavar="[FINDING]...")
 def doctor(block: Path | None, **arguments: Any) -> int:
     """Say what is wrong with a block's environment, and what would mend it; without a block, which tools are here.
 
-    In a block's directory name it as `.`; how to get a tool that is missing is told with it.
+    In a block's directory name it as `.`, or name the environment; how to get a tool that is missing is told with it.
     Exit code 10 when `repair` mends it all, 24 when something is for a person.
     """
     if block is None:
-        return _tools(str(arguments["output"]))
+        if not (arguments["environment"] or arguments["lab"]):
+            return _tools(str(arguments["output"]))
+        block = _here()
     from immtf.app import doctor as use
     from immtf.cli.sessions import lease_path, run
 
@@ -47,6 +49,19 @@ def repair(findings: tuple[str, ...], **arguments: Any) -> int:
 
     options = Options(findings=findings, **arguments)
     return run("repair", options, lambda session: use.repair(session, findings, confirmer(options)))
+
+
+def _here() -> Path:
+    """Return the block of this directory, for an environment or lab that is named without one. Raises `UsageError` where there is none."""
+    from immtf.plan.config.load import FILE_NAME
+
+    if not Path(FILE_NAME).exists():
+        raise UsageError(
+            "an environment is looked at for a block, and this is no block's directory",
+            where=str(Path.cwd()),
+            next="name the block: `immtf doctor DIR --environment NAME`; for the tools alone leave the environment and --lab out",
+        )
+    return Path()
 
 
 def _tools(output: str) -> int:

@@ -17,11 +17,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from immtf.app.target import Target
-from immtf.cli.definitions import defined_names, definition_of, for_test
+from immtf.cli.definitions import DEFINITIONS, defined_names, definition_of, for_test
 from immtf.cli.records import RECORD, read_record, record_environment
 from immtf.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from immtf.cli.options import Options
@@ -38,19 +39,21 @@ def terraform_program() -> str:
 def aws_target(block: Block, options: Options, *, test: bool, makes: bool) -> Target:
     """Return the target on AWS: a new test environment, the one that is named, or the block's own.
 
-    Only a command that `makes` environments may name one that isn't there: a mistyped name must not be taken for an empty one.
+    Only a command that `makes` environments may name one that isn't there, and only where none are defined: a mistyped name must not be
+    taken for an empty one, nor become another production beside the one that was meant.
     """
     if options.environment is not None:
         definition = definition_of(block, options, options.environment)
         if definition is None:
-            return _kept(block, options, options.environment, test=test, makes=makes)
+            _refuse_unknown(options, options.environment, makes=makes)
+            return _kept(block, options, options.environment, test=test)
         if not test:
             return _defined(block, options, definition)
         own = for_test(definition, new_name())
         record_environment(options.home / "environments" / own.name, {"class": "test", "definition": str(own.file)})
         return replace(_defined(block, options, own), generated=True)
     if test:
-        return replace(_kept(block, options, new_name(), test=True, makes=True), generated=True)
+        return replace(_kept(block, options, new_name(), test=True), generated=True)
     return Target(
         cloud="aws",
         environment="default",
@@ -96,14 +99,12 @@ def _defined(block: Block, options: Options, definition: Environment) -> Target:
     )
 
 
-def _kept(block: Block, options: Options, name: str, *, test: bool, makes: bool) -> Target:
+def _kept(block: Block, options: Options, name: str, *, test: bool) -> Target:
     from immtf.adapters.states import local_states
     from immtf.adapters.terraform.overrides import environment_override
 
     refuse_workspace()
     kept = (options.home / "environments" / name).resolve()
-    if not makes and not kept.is_dir():
-        raise UsageError(f"there is no environment {name}", where=str(kept.parent), next=_those_there(options, name))
     _refuse_old_layout(kept, block)
     _refuse_once_defined(kept, options)
     is_test = _is_test(kept, test=test)
@@ -149,11 +150,12 @@ def _refuse_old_layout(kept: Path, block: Block) -> None:
 def _refuse_once_defined(kept: Path, options: Options) -> None:
     """Refuse a name that a file defined before: its states are elsewhere, and everything would be made a second time.
 
-    Of an environment that is kept here there is a record from the beginning on, or a state; of one that is defined only work trees.
+    Of an environment that is kept here there is a record from the beginning on, or a state; of one that is defined only the blocks'
+    directories, with work trees or, where a command but looked, nothing in them.
     """
     from immtf.plan.environments import FILE
 
-    if (kept / RECORD).exists() or not any(kept.glob("*/work")) or any(kept.glob(f"*/{FILE}")):
+    if (kept / RECORD).exists() or not any(path.is_dir() for path in kept.glob("*")) or any(kept.glob(f"*/{FILE}")):
         return
     raise UsageError(
         f"a file defined the environment {kept.name} the last time, and none does in {options.environments}",
@@ -175,14 +177,37 @@ def _refuse_kept_state(directory: Path, path: object, definition: Environment) -
             )
 
 
-def _those_there(options: Options, name: str) -> str:
-    """Return what to do about a name that isn't there: the one probably meant, or all that are."""
-    there = sorted({*defined_names(options.environments), *_kept_names(options.home / "environments")})
-    near = difflib.get_close_matches(name, there, n=1)
-    if near:
-        return f"did you mean --environment {near[0]}?"
-    none = f"none is kept here, and none is defined in {options.environments}: are both directories right? `immtf create` makes one"
-    return f"those there: {', '.join(there)}" if there else none
+def _refuse_unknown(options: Options, name: str, *, makes: bool) -> None:
+    """Refuse a name that is neither kept nor defined; a command that `makes` environments may use it where nobody defines any.
+
+    A directory of definitions that was named and isn't there is no such place: what it was to define would be made a second time.
+    """
+    kept = options.home / "environments"
+    if any((kept / name).glob("*")):
+        return
+    defined = defined_names(options.environments)
+    lost = not options.environments.is_dir() and (options.environments != DEFINITIONS or options.environments.is_symlink())
+    if makes and not defined and not lost:
+        return
+    ways = _those_there(name, {"defined": defined, "kept": [other for other in _kept_names(kept) if other not in defined]})
+    if lost:
+        how = ": it is a link that leads nowhere" if options.environments.is_symlink() else ", which --environments names"
+        ways.append(f"there is no directory {options.environments}{how}")
+    elif defined:
+        ways.append(f"a new one is defined first, in {options.environments / name}.yaml: its class and its backend (`local` will do)")
+    else:
+        ways.append("`immtf create` makes one")
+    raise UsageError(f"there is no environment {name}", where=f"{options.environments}, {kept.resolve()}", next="; ".join(ways))
+
+
+def _those_there(name: str, there: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the name that was probably meant, and all that are there."""
+    names = sorted(name for those in there.values() for name in those)
+    if not names:
+        return ["none is defined and none is kept here: are both directories right?"]
+    near = difflib.get_close_matches(name, names, n=1)
+    listed = "; ".join(f"{how}: {', '.join(those)}" for how, those in there.items() if those)
+    return [*([f"did you mean --environment {near[0]}?"] if near else []), listed]
 
 
 def _kept_names(directory: Path) -> list[str]:

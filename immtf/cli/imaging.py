@@ -19,7 +19,7 @@ from immtf.cli.options import CI, HOME, LAB, OUTPUT, Options, option
 from immtf.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from immtf.app.closing import Outcome
@@ -88,13 +88,13 @@ def run(
         target, lab = stack.enter_context((place or _place)(options, block))
         journal = Journal(target.runs, run_id, now)
         stack.callback(journal.close)
-        journal.check()
         stream = sys.stdout if options.output == "json" else sys.stderr
         told = make_reader(options.output, stream, run=run_id)  # type: ignore[arg-type]  # click.Choice checked it
         reader = folded(told, options.output, options.ci, os.environ)
         stack.callback(reader.close)
         listeners = (journal, _shown(reader, options.output), listening)
         session = ImageSession(family or "images", subject, target, run_id, signals, listeners, target.flags)
+        journal.check()
         code = run_to_end(session, command, lambda: body(Scene(session, family, block, lab)))
     if journal.failure is not None:
         click.echo(f"immtf: {journal.failure}", err=True)
@@ -113,19 +113,19 @@ def _place(options: Options, block: Block | None) -> Iterator[tuple[Target, Lab 
         yield Target(cloud="aws", environment="images", is_test=False, home=options.home, process=os.environ, flags=flags), None
         return
     name = options.lab_name or DEFAULT_LAB
-    lab, _ = _lab(options, name)
+    lab, _ = _lab(options, name, [block] if block is not None else [])
     if block is not None and not options.lab_running:
         register_images(block, lab)
     flags = _flags(options, ("--lab", *(("--lab-name", name) if name != DEFAULT_LAB else ())))
     yield Target(cloud="lab", environment=name, is_test=True, home=options.home, process=lab.environment(os.environ), flags=flags), lab
 
 
-def _lab(options: Options, name: str) -> tuple[Lab, Tools]:
+def _lab(options: Options, name: str, blocks: Sequence[Block]) -> tuple[Lab, Tools]:
     from immtf.cli.place import running_lab, start_lab
 
     if options.lab_running:
         return running_lab(options.home, name)
-    return start_lab(options.home, name, options.lab_delays, options.lab_runtime)
+    return start_lab(options.home, name, options.lab_delays, options.lab_runtime, blocks)
 
 
 def _flags(options: Options, place: tuple[str, ...]) -> str:

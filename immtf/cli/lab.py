@@ -96,5 +96,6 @@ def _print(name: str, live: object) -> None:
         mounts = ", ".join(f"{volume} at {path}" for path, volume in row.mounts.items()) or "-"
         services = ", ".join(f"{service} {state}" for service, state in row.services.items()) or "-"
         runs = "yes" if row.running else "no"
-        table.add_row(row.instance_id, row.image_id, row.address, runs, str(row.pid or "-"), mounts, services, row.log)
+        addresses = ", ".join([row.address, *(f"{address} ({index})" for index, address in sorted(row.interfaces.items()))])
+        table.add_row(row.instance_id, row.image_id, addresses, runs, str(row.pid or "-"), mounts, services, row.log)
     Console(width=None if Console().is_terminal else 200).print(table)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -26,20 +27,29 @@ if TYPE_CHECKING:
     from immtf.app.target import Target
     from immtf.cli.options import Options
     from immtf.model.block import Block
+    from immtf.model.environment import Neighbours
 
+LOCK = "tether"
 NODES = frozenset({"plan", "upgrade"})  # `--only` names nodes of a single block
 LEASING = frozenset({"create", "upgrade", "destroy"})
-ALLOWING = frozenset({"plan", "create", "upgrade"})
+ALLOWING = frozenset({"plan", "create", "upgrade", "destroy"})
 
 
 @dataclass
 class Choice:
-    """The blocks of a run: all of the infrastructure, the names chosen of them in order, what each waits for, and what is deployed."""
+    """The blocks of a run: all of the infrastructure, the names chosen of them in order, what each waits for, and what is deployed.
+
+    `after` is what each would wait for in an upgrade that is only planned, `why` the reasons for the order; `neighbours` are what each
+    block's run is told of the others.
+    """
 
     blocks: Mapping[str, Block]
     names: tuple[str, ...]
     waits: Mapping[str, Any]
     now: Mapping[str, str] = field(default_factory=dict)
+    after: Mapping[str, Any] | None = None
+    why: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    neighbours: Mapping[str, Neighbours] = field(default_factory=dict)
 
     @property
     def wanted(self) -> dict[str, Block]:
@@ -55,7 +65,7 @@ def many(command: str, options: Options, alone: Callable[[], int], confirmed: st
     from immtf.cli.catalogue import blocks_at, is_infrastructure
 
     if not is_infrastructure(options.block):
-        _refuse_for_one(command, options)
+        refuse_for_one(command, options)
         return alone()
     _refuse_for_many(options)
     blocks = blocks_at(options.block, options.home)
@@ -80,6 +90,7 @@ def choose(command: str, options: Options, blocks: Mapping[str, Block], elsewher
 def job_of(command: str, options: Options, choice: Choice, own: Mapping[str, Sequence[str]], *, confirm: bool = False) -> Job:
     """Return what is to be run: each chosen block's own command line."""
     from immtf.app.blocks import Job
+    from immtf.cli.catalogue import is_lock
 
     return Job(
         command=command,
@@ -91,6 +102,9 @@ def job_of(command: str, options: Options, choice: Choice, own: Mapping[str, Seq
         confirm=confirm,
         versions={name: block.version for name, block in choice.wanted.items()},
         now=choice.now,
+        after=choice.after,
+        lock=str(options.block) if is_lock(options.block) else "",
+        why=choice.why,
     )
 
 
@@ -142,14 +156,17 @@ def variables_of(options: Options, wanted: Mapping[str, Block]) -> dict[str, dic
 @contextmanager
 def variable_files(directory: Path, variables: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, str]]:
     """Write each block's variables into a file of mode 0600 and give the option that names it; they are gone afterwards."""
+    from immtf.adapters import tether
+
     with ExitStack() as stack:
         found = {}
+        if variables:  # a killed run's are removed by the next one, which knows by this that nobody uses them
+            stack.callback(shutil.rmtree, directory, ignore_errors=True)
+            stack.enter_context(tether.held(directory / LOCK))
         for name, values in variables.items():
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = directory / f"{name}.tfvars.json"
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 json.dump(dict(values), file)
-            stack.callback(path.unlink, missing_ok=True)
             found[name] = f"--var-file={path}"
         yield found
 
@@ -162,9 +179,33 @@ def children_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name not in names}
 
 
-def confirm_name(target: Target, confirmed: str | None) -> str | None:
-    """Return the name that has to be typed before an infrastructure is destroyed: the environment's. None where none has to be."""
-    return None if target.is_test or confirmed == target.environment else target.environment
+def at_stake(target: Target, names: Sequence[str]) -> tuple[str, str]:
+    """Return what is to be typed before these blocks are destroyed, and what that is: the environment's name, or those of all blocks.
+
+    Without an environment nothing but the blocks themselves tells one infrastructure from another.
+    """
+    if target.directory is None:
+        return ",".join(sorted(names)), "the blocks' names, with commas between them,"
+    return target.environment, "the environment's name"
+
+
+def refuse_early(options: Options, target: Target, blocks: Mapping[str, Block]) -> None:
+    """Refuse what would fail in each block's run alike: no region, or a lock whose copies would have the states beside them."""
+    from immtf.adapters.aws import Aws
+    from immtf.adapters.ec2 import Ec2
+    from immtf.adapters.terraform.hcl import own_backend
+    from immtf.cli.catalogue import is_lock
+
+    Ec2(Aws.from_environment(target.process))
+    if target.directory is not None or not is_lock(options.block):
+        return
+    beside = [name for name, block in blocks.items() if own_backend(block.terraform) in {"", "local"}]
+    if beside:
+        raise UsageError(
+            f"these keep their states beside their HCL, and of a lock's blocks copies are run: {', '.join(sorted(beside))}",
+            where=str(options.block),
+            next="name the environment that they are in (--environment NAME), or configure a backend in their HCL",
+        )
 
 
 def _option_variables(command: click.Command) -> set[str]:
@@ -178,8 +219,15 @@ def _option_variables(command: click.Command) -> set[str]:
 
 
 def _dry(command: str, options: Options, blocks: Mapping[str, Block]) -> int:
-    """Show the order and the command lines. Nothing is read but the blocks' files, so an upgrade's order is that of the dependencies."""
-    choice = choose("create" if command == "upgrade" else command, options, blocks)
+    """Show the order and the command lines. Without a place only the blocks' files are read, and the order is that of the dependencies."""
+    from immtf.cli.many_order import UPGRADES, arrange, dry_look, required
+
+    choose(command, options, blocks, required(blocks))  # a name that no block bears, before any place is looked for
+    with dry_look(command, options, blocks) as look:
+        order, elsewhere = "create" if command in UPGRADES else command, () if command == "create" else required(blocks)
+        choice = arrange(command, options, blocks, look) if look else choose(order, options, blocks, elsewhere)
+    if look is None and command in UPGRADES:
+        click.echo("the order is that of dependencies: name an --environment, and it is that of the versions deployed there", err=True)
     given = variables_of(options, choice.wanted)
     own = {name: [*words] for name, words in allowed(command, options, choice.wanted).items()}
     from immtf.cli.many_runs import secrets_among, show_dry
@@ -193,7 +241,7 @@ def _dry(command: str, options: Options, blocks: Mapping[str, Block]) -> int:
     return 0
 
 
-def _refuse_for_one(command: str, options: Options) -> None:
+def refuse_for_one(command: str, options: Options) -> None:
     """Refuse, on a single block, what chooses among blocks. `--only` names nodes there, where a command can choose among these."""
     chosen = {
         "--from": bool(options.since),

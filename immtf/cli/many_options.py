@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import rich_click as click
 
 from immtf.cli.options import option
@@ -9,7 +11,7 @@ from immtf.cli.options import option
 ONLY_BLOCK = option(
     "--only", multiple=True, metavar="BLOCK", variable="IMMTF_ONLY_BLOCK", help="Of an infrastructure, this block only. May be repeated."
 )
-MANY = (
+CHOICE = (
     option(
         "--from",
         "since",
@@ -22,6 +24,9 @@ MANY = (
         metavar="BLOCK",
         help="Of an infrastructure, this block and everything that it needs.",
     ),
+)
+MANY = (
+    *CHOICE,
     option(
         "--parallel",
         type=click.IntRange(min=1),
@@ -30,5 +35,7 @@ MANY = (
         metavar="N",
         help="Of an infrastructure, how many blocks that don't need each other are under way at once.",
     ),
-    option("--dry-run", is_flag=True, help="Of an infrastructure, show the order and each block's command, and read nothing."),
+    option("--dry-run", is_flag=True, help="Of an infrastructure, show the order, why it is so, and each block's command; change nothing."),
 )
+# what a run over many blocks tells the run of each
+NEIGHBOURS = click.option("--neighbours", type=click.Path(path_type=Path, dir_okay=False), hidden=True)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from immtf.cli.many import allowed, children_environment, choose, confirm_name, job_of, variable_files, variables_of
+from immtf.cli.many import allowed, at_stake, children_environment, choose, job_of, refuse_early, variable_files, variables_of
+from immtf.cli.many_order import Look, arrange, neighbour_files, required
 from immtf.errors import ImmtfError
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from immtf.app.target import Target
-    from immtf.cli.many import Choice
     from immtf.cli.options import Options
     from immtf.model.block import Block
     from immtf.model.block_events import BlocksPlanned
@@ -51,12 +51,13 @@ def run_on(command: str, options: Options, blocks: Mapping[str, Block], confirme
     run_id = new_run_id()
     with ExitStack() as stack:
         listening = stack.enter_context(accounts(command, run_id, junit=options.junit, ci=options.ci, environ=os.environ))
-        choose(command, options, blocks, _required(blocks))  # a name that no block bears, before any place is looked for
+        choose(command, options, blocks, required(blocks))  # a name that no block bears, before any place is looked for
         signals = stack.enter_context(Signals().caught())
         stack.enter_context(tethered(tether_of(os.environ)))
         first, *others = blocks.values()
         place = replace(options, only=(), block=first.directory)
         target = stack.enter_context(place_for(first, place, test=False, makes=command == "create", also=others))
+        refuse_early(options, target, blocks)
         secrets = secrets_among(blocks, target.process, options)
         listening.secrets = secrets
         stack.enter_context(told_without(secrets, lambda text: text.replace("`immtf again", f"`{options.again(command)}")))
@@ -122,50 +123,31 @@ class _Work:
     def _run(self) -> Tally:
         from immtf.app.blocks import run_many
 
-        choice = self._choice()
+        look = Look(target=self.target, interrupted=self.patience.cancel.is_set, tell=self.tell)
+        choice = arrange(self.command, self.options, self.blocks, look)
         own = allowed(self.command, self.options, choice.wanted)
-        with variable_files(self.directory / "variables", variables_of(self.options, choice.wanted)) as files:
-            for name, word in files.items():
+        with (
+            variable_files(self.directory / "variables", variables_of(self.options, choice.wanted)) as variables,
+            neighbour_files(self.directory / "neighbours", choice.neighbours) as neighbours,
+        ):
+            for name, word in (*variables.items(), *neighbours.items()):
                 own[name] = [*own.get(name, []), word]
             job = job_of(self.command, self.options, choice, own, confirm=not self.target.is_test)
             self.tell(job.planned())
-            self._confirm()
+            self._confirm(choice.names)
             environment = children_environment(os.environ)
             return run_many(job, directory=self.directory, environment=environment, patience=self.patience, pause=self.pause)
 
-    def _choice(self) -> Choice:
-        """Return the blocks in their order: by what they require or, of an upgrade, by what is deployed."""
-        from immtf.app.deployed import read_deployed, upgrade_steps
-        from immtf.model.events import Noted
-        from immtf.plan.checks import allow, checks_of
-
-        there = self.target.states.there() if self.command == "create" and self.target.states is not None else None
-        choice = choose(self.command, self.options, self.blocks, _required(self.blocks) if there is None else there)
-        if self.command != "upgrade":
-            return choice
-        deployed = read_deployed(self.target, self.blocks, self.patience.cancel.is_set)
-        overrides = allow(self.options.allow, self.options.reason, checks_of(*self.blocks.values()))
-        steps = upgrade_steps(deployed, choice.wanted, overrides, self.tell, self._create)
-        for step in steps:
-            for reason in step.reasons:
-                self.tell(Noted("info", f"{step.name} goes before what it requires: it {reason}"))
-        choice.names = tuple(step.name for step in steps)
-        choice.waits = {step.name: step.after for step in steps}
-        choice.now = {step.name: step.old for step in steps}
-        return choice
-
-    def _create(self, names: Sequence[str]) -> str:
-        return replace(self.options, only=tuple(names), since=None, until=None).again("create")
-
-    def _confirm(self) -> None:
+    def _confirm(self, names: Sequence[str]) -> None:
         from immtf.cli.sessions import confirmer
 
         if self.command not in QUESTIONS:
             return
-        name = confirm_name(self.target, self.confirmed) if self.command == "destroy" else None
-        if self.command == "destroy" and self.confirmed == self.target.environment:
+        name, what = at_stake(self.target, names)
+        if self.command == "destroy" and self.confirmed == name:
             return
-        confirmer(self.options, name=name, again=self.again, whose="environment")(
+        typed = name if self.command == "destroy" and not self.target.is_test else None
+        confirmer(self.options, name=typed, again=self.again, what=what)(
             QUESTIONS[self.command].format(environment=self.target.environment)
         )
 
@@ -190,11 +172,6 @@ def show_dry(planned: BlocksPlanned, options: Options) -> None:
         Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(blocks_table(planned.rows))
     for row in planned.rows:
         click.echo(f"{row.block}: {row.command}")
-
-
-def _required(blocks: Mapping[str, Block]) -> list[str]:
-    """Return the blocks that are required and not here: where they are, or whether, is not known yet."""
-    return sorted({name for block in blocks.values() for name in block.requires} - set(blocks))
 
 
 def secrets_among(blocks: Mapping[str, Block], process: Mapping[str, str], options: Options) -> list[str]:

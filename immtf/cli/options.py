@@ -58,6 +58,7 @@ class Options:
     until: str | None = None
     parallel: int = 1
     dry_run: bool = False
+    neighbours: Path | None = None
 
     def again(self, command: str) -> str:
         """Return the command line that does the same again, for a person to copy."""

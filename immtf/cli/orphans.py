@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from immtf.errors import ImmtfError
+from immtf.errors import ImmtfError, UsageError
+from immtf.plan.sweep import GENERATED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +57,21 @@ def with_test_tags(target: Target) -> Target:
 
     record = _record(_record_file(target))
     return replace(target, tags={**target.tags, **tags_of(record)}) if record else target
+
+
+def refuse_of_a_test(target: Target) -> None:
+    """Refuse to make blocks in an environment that a person named while a test has it: they would go when its time is over.
+
+    In one whose name a test made up, as `--keep-on-failure` leaves it, that is what everybody expects.
+    """
+    record = _record(_record_file(target))
+    if record is None or not record.expires or GENERATED.fullmatch(target.environment):
+        return
+    raise UsageError(
+        f"a test has the environment {target.environment} until {record.expires}, and what is made there now would be removed with it",
+        where=str(_record_file(target)),
+        next="name another environment, or wait for the test's end; what a killed one left goes by `immtf reap`",
+    )
 
 
 def is_kept(directory: Path) -> bool:

@@ -20,7 +20,7 @@ import rich_click as click
 from immtf.app.target import Target
 from immtf.cli.definitions import defined_names, definition_of, for_test
 from immtf.cli.environments import aws_target, new_name, refuse_workspace
-from immtf.cli.orphans import environment_of_a_test, is_kept, of_a_test, with_test_tags
+from immtf.cli.orphans import environment_of_a_test, is_kept, of_a_test, refuse_of_a_test, with_test_tags
 from immtf.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,16 +38,26 @@ DEFAULT_LAB = "default"
 
 @contextmanager
 def place_for(block: Block, options: Options, *, test: bool, makes: bool, also: Sequence[Block] = ()) -> Iterator[Target]:
-    """Give the target of a command; what was made for a test alone is gone afterwards.
+    """Give the target of a command; what was made for a test alone is gone afterwards, and what killed runs left before.
 
     `makes`: the command may make an environment. `also` are blocks whose images are wanted too.
     """
+    from immtf.adapters.children import sweep_left
+    from immtf.adapters.tether import tether_of
+
+    alone = tether_of(os.environ) is None  # else the run that this one works for looked
+    if alone:
+        sweep_left(options.home / "runs")
     if options.lab:
         definition = _definition_in_lab(block, options, test=test)
         with _lab_for([block, *also], options, definition, test=test, makes=makes) as target:
+            if alone and makes and not test:
+                refuse_of_a_test(target)
             yield with_test_tags(target)
         return
     target = aws_target(block, options, test=test, makes=makes)
+    if alone and makes and not test:
+        refuse_of_a_test(target)
     with environment_of_a_test(target, options.block) if target.generated else nullcontext():
         yield with_test_tags(target)
 
@@ -109,7 +119,10 @@ def start_lab(home: Path, name: str, delays: str, runtime: str = "process", bloc
 
 
 def running_lab(home: Path, name: str) -> tuple[Lab, Tools]:
-    """Find a lab that is up, with the tools to use it. It may be another machine's as far as paths and programs go: in a container."""
+    """Find a lab that is up, with the tools to use it. It may be another machine's as far as paths and programs go: in a container.
+
+    So nothing is fetched for its guests: whoever started it, and registered the blocks' images in it, had that done (`start_lab`).
+    """
     from pathlib import Path
 
     from immtf.errors import LabFailed
@@ -137,6 +150,17 @@ def _refuse_unknown(home: Path, name: str) -> None:
     known = f"did you mean --lab-name {near[0]}?" if near else f"those that are up: {', '.join(there)}" if there else "none is up"
     starts = shlex.join(["immtf", "lab", "up", "--name", name, *(["--home", str(home)] if str(home) != ".immtf" else [])])
     raise UsageError(f"no lab {name} is up", where=str(labs), next=f"{known}; `{starts}` starts one of this name, with nothing in it")
+
+
+def refuse_absent_lab(options: Options) -> None:
+    """Refuse a lab that isn't up, for what only looks at one."""
+    from immtf.lab import client
+
+    name = options.lab_name or DEFAULT_LAB
+    directory = lab_directory(options.home, name)
+    if client.find(directory) is None:
+        way = "`immtf create --lab` makes blocks in one; none is started here"
+        raise UsageError(f"no lab {name} is up", where=str(directory), next=way)
 
 
 def lab_directory(home: Path, name: str) -> Path:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from immtf.cli.options import Options
     from immtf.errors import ExitCode
     from immtf.model.block import Block
+    from immtf.model.environment import Neighbours
     from immtf.model.events import Event
     from immtf.report.readers import Reader
 
@@ -37,7 +38,6 @@ def run(command: str, options: Options, body: Callable[[Session], Outcome], *, t
     from immtf.adapters.clock import Signals
     from immtf.adapters.journal import Journal
     from immtf.adapters.lease import held_lease
-    from immtf.adapters.terraform.hcl import sensitive_variables
     from immtf.adapters.tether import tether_of, tethered
     from immtf.app.closing import run_to_end, spelled_for
     from immtf.app.leasing import Leases, make_holder
@@ -60,7 +60,7 @@ def run(command: str, options: Options, body: Callable[[Session], Outcome], *, t
         signals = stack.enter_context(Signals().caught())
         stack.enter_context(tethered(tether_of(os.environ)))
         target = stack.enter_context(place_for(block, options, test=test, makes=test or command == "create", also=also))
-        secrets = secret_texts(block, target.process, variables, sensitive_variables(block.terraform))
+        secrets = secret_texts(block, target.process, variables, _sensitive(block, *also))
         listening.secrets = secrets
         again = options.again(command)
         spelled = partial(spelled_for, target=target, again=again, elsewhere=options.elsewhere())
@@ -70,16 +70,16 @@ def run(command: str, options: Options, body: Callable[[Session], Outcome], *, t
             leases = Leases(holder, stack.enter_context(held_lease(lease_path(block, target), asdict(holder))), options.lease_ttl)
         journal = Journal(target.runs, run_id, now, secrets=secrets)
         stack.callback(journal.close)
-        journal.check()
         reader = _reader(options, run_id, secrets)
         stack.callback(reader.close)
         listeners = (journal, _shown(reader, command, options, secrets), listening)
-        session = Session(block, target, run_id, signals, listeners, variables, again, overrides=overrides)
+        session = Session(block, target, run_id, signals, listeners, variables, again, overrides=overrides, neighbours=_neighbours(options))
         session.elsewhere, session.accepted = options.elsewhere(), frozenset(options.accept_unmarked)
         session.limits = Limits.of(options.move_limit)
         session.leases, session.command = leases, command
         session.hide = lambda values: secrets.extend(texts_of(values))  # every reader has this very list
         stack.callback(session.close)
+        journal.check()  # at last: what was refused until here was no run, and has no journal
         code = run_to_end(session, command, lambda: body(session))
     if journal.failure is not None:
         click.echo(f"immtf: {journal.failure}", err=True)
@@ -87,10 +87,26 @@ def run(command: str, options: Options, body: Callable[[Session], Outcome], *, t
     return code
 
 
-def confirmer(options: Options, *, name: str | None = None, again: str = "immtf again", whose: str = "block") -> Callable[[str], None]:
+def _neighbours(options: Options) -> Neighbours | None:
+    """Return what a run over many blocks tells of the others."""
+    from immtf.plan.neighbours import read_neighbours
+
+    return read_neighbours(options.neighbours) if options.neighbours else None
+
+
+def _sensitive(*blocks: Block) -> frozenset[str]:
+    """Return the variables that any of these blocks declares as sensitive: the user's are given to those that declare them."""
+    from immtf.adapters.terraform.hcl import sensitive_variables
+
+    return frozenset().union(*(sensitive_variables(block.terraform) for block in blocks))
+
+
+def confirmer(
+    options: Options, *, name: str | None = None, again: str = "immtf again", what: str = "the block's name"
+) -> Callable[[str], None]:
     """Return what asks a person before a change; with `name` that name has to be typed. `again` is the command that is told to go on.
 
-    `whose` name it is.
+    `what` that name is.
     """
 
     def confirm(question: str) -> None:
@@ -100,19 +116,19 @@ def confirmer(options: Options, *, name: str | None = None, again: str = "immtf 
             way = "there is no terminal to ask at"
             on = f"`{again} --yes`" if name is None else f"`{again} --confirm {name}`, or type the name at a terminal"
             raise UsageError(f"not confirmed: {way}", next=on)
-        if not _confirmed(question, name, again, whose):
-            raise UsageError("not confirmed: another name was typed", next=f"the name is {name}: `{again}`")
+        if not _confirmed(question, name, again, what):
+            raise UsageError("not confirmed: another name was typed", next=f"what has to be typed is {name}: `{again}`")
 
     return confirm
 
 
-def _confirmed(question: str, name: str | None, again: str, whose: str) -> bool:
+def _confirmed(question: str, name: str | None, again: str, what: str) -> bool:
     """Ask at the terminal; whether the name was typed. A no, Ctrl-C and SIGTERM end the run: there is no safe point to wait for yet."""
     before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         if name is None:
             return click.confirm(question, abort=True, err=True)
-        return bool(click.prompt(f"{question}\nType the {whose}'s name to go on", err=True) == name)
+        return bool(click.prompt(f"{question}\nType {what} to go on", err=True) == name)
     except click.Abort:
         raise Interrupted("not confirmed", next=f"`{again}` asks anew") from None
     finally:
@@ -167,7 +183,7 @@ def print_data(event: Event, output: str, block: str = "") -> None:
     if isinstance(event, Diagnosed):
         click.echo("\n".join(lists.finding_lines(event.findings)))
     elif output == "lines" and isinstance(event, PlanMade):
-        _print_lines(begins, lists.plan_lines(event.rows, event.shared, event.image))
+        _print_lines(begins, lists.plan_lines(event.rows, event.shared, event.image, event.outputs))
     elif output == "lines" and isinstance(event, StatusTaken):
         _print_lines(begins, lists.status_lines(event.rows, event.unfinished))
     else:
@@ -177,7 +193,7 @@ def print_data(event: Event, output: str, block: str = "") -> None:
         if block:
             console.print(f"block {block}", style="bold", markup=False)
         if isinstance(event, PlanMade):
-            console.print(tables.plan_table(event.rows, event.shared, event.image))
+            console.print(tables.plan_table(event.rows, event.shared, event.image, event.outputs))
         elif isinstance(event, StatusTaken):
             console.print(tables.status_table(event.rows, event.unfinished))
 

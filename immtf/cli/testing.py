@@ -35,19 +35,23 @@ TESTING = (
 def ground_of(options: Options, before: Block | None = None) -> Ground:
     """Return what the test stands on. All that can be wrong with the blocks that it needs is told here, before there is an environment."""
     from immtf.app.ground import Ground
-    from immtf.cli.many import children_environment
+    from immtf.cli.many import children_environment, variable_files, variables_of
     from immtf.plan.config import load_block
     from immtf.plan.reaping import life_s
 
     life = life_s(options.ttl)
     block = load_block(options.block)
+    producers = _producers(block, options, before)
+    made = {producer.name: producer for producer in producers}
+    given = variables_of(options, {**made, block.name: block, **({f"{block.name} {before.version}": before} if before else {})})
     return Ground(
-        producers=_producers(block, options, before),
+        producers=producers,
         place=lambda target: leading_to(target, options),
         children=children_environment(os.environ),
         life_s=life,
         keep=options.keep_on_failure,
         definition=_definition(options),
+        variables=lambda directory: variable_files(directory, {name: given[name] for name in made if name in given}),
     )
 
 

@@ -265,7 +265,7 @@ class Block:
     """One unit of infrastructure with its own Terraform root module, its own state, a name and a version.
 
     `directory` holds `file`; `terraform` is the root module. The three are absolute. `requires` are constraints on the versions of other
-    blocks by name, `uses` the outputs that are used of them.
+    blocks by name, `uses` the outputs that are used of them, `lines` where in the file each of them stands, from 1.
     """
 
     name: str
@@ -280,3 +280,4 @@ class Block:
     lab: LabSpec | None = None
     on_failure: OnFailure = "halt"
     restore: RestoreSpec | None = None
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)

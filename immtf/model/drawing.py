@@ -12,13 +12,15 @@ Mood = Literal["plain", "good", "bad", "unknown"]
 class Need:
     """What a block requires of another: `version` is what that one comes to here, `fits` whether the constraint lets it through.
 
-    `version` is "" where nobody knows: the other block is neither here nor known to be deployed.
+    `version` is "" where nobody knows: the other block is neither here nor known to be deployed. `is_drawn`: the other one is in the
+    drawing, if it is known at all.
     """
 
     name: str
     constraint: str
     version: str
     fits: bool
+    is_drawn: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,10 +48,14 @@ class Environment:
 
 @dataclass(frozen=True)
 class States:
-    """The states of an environment: `backend_of` says where that of a block is, `there` which blocks have one (None: can't be listed)."""
+    """The states of an environment: `backend_of` says where that of a block is, `there` which blocks have one (None: can't be listed).
+
+    `template` is the backend of the definition that it is made by, with its placeholders; None where there is no definition.
+    """
 
     backend_of: Callable[[str], Backend]
     there: Callable[[], tuple[str, ...] | None]
+    template: Backend | None = None
 
 
 @dataclass(frozen=True)
@@ -65,3 +69,18 @@ class Deployed:
     version: str = ""
     requires: Mapping[str, str] | None = None
     problem: str = ""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """What a run over many blocks tells the run of one of them of the others, so that each needn't read the states of all.
+
+    `consumers` are the blocks that may require it, and no other does; `listed` is whether all deployed blocks were known where that was
+    found out. In a plan, `before` are those of its producers and consumers that an upgrade has done by its turn, as they are then, and
+    `publishes` the outputs that these declare then.
+    """
+
+    consumers: tuple[str, ...] = ()
+    listed: bool = True
+    before: Mapping[str, Deployed] = field(default_factory=dict)
+    publishes: Mapping[str, frozenset[str]] = field(default_factory=dict)

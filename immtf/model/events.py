@@ -37,11 +37,12 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class PlanMade:
-    """The whole change was cut into steps; `shared` is what changes outside the nodes (`address: action`)."""
+    """The whole change was cut into steps; `shared` is what changes outside the nodes (`address: action`), `outputs` which outputs do."""
 
     rows: tuple[PlanRow, ...]
     shared: tuple[str, ...]
     image: str
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

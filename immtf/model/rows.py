@@ -69,7 +69,8 @@ class ImageRow:
 class BlockRow:
     """One block of a run over many: `now` is the version that is deployed, "" where that was not asked or there is none.
 
-    `after` are the blocks of this run that must have ended well before it begins, `command` is the command line of its own run.
+    `after` are the blocks of this run that must have ended well before it begins, `command` is the command line of its own run. `why` are
+    the reasons for its place: who accepts what.
     """
 
     block: str
@@ -77,3 +78,4 @@ class BlockRow:
     now: str
     after: tuple[str, ...]
     command: str = ""
+    why: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from immtf.plan.judge import Refusal
 from immtf.plan.versions import Constraint, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from immtf.model.block import Block
     from immtf.model.environment import Deployed
@@ -37,10 +37,10 @@ def judge_producer(block: Block, deployed: Iterable[Deployed]) -> list[Refusal]:
 def judge_removed(block: Block, deployed: Iterable[Deployed]) -> list[Refusal]:
     """Judge the destruction of one block by everything that is deployed beside it: nothing may be left that requires it."""
     found = {item.name: item for item in deployed if item.name != block.name}
-    needed_by = _needed_by({block.name: block}, found)
+    needed_by = requirers({block.name: block}, found)
     refusals = []
     for item in found.values():
-        if item.requires is None and block.name not in _reached(item.name, needed_by):
+        if item.requires is None and block.name not in reached(item.name, needed_by):
             why = f" ({item.problem})" if item.problem else ""
             what = f"is deployed and doesn't tell which blocks it requires{why}, perhaps {block.name}"
             mend = f"destroy {item.name} first, where it requires {block.name}"
@@ -72,12 +72,12 @@ def judge_unknown(consumers: Iterable[Deployed], wanted: Mapping[str, Block], de
     """Refuse deployed blocks that don't tell what they require, where they might require one whose version is to change."""
     moving = {name for name, block in wanted.items() if name in deployed and changes_version(deployed[name], block)}
     silent = [item for item in consumers if item.requires is None and moving - {item.name}]
-    needed_by = _needed_by(wanted, deployed) if silent else {}
+    needed_by = requirers(wanted, deployed) if silent else {}
     refusals: list[Refusal] = []
     for item in silent:
         if len(refusals) == _MOST_TOLD:
             break
-        if may := sorted(moving - _reached(item.name, needed_by)):
+        if may := sorted(moving - reached(item.name, needed_by)):
             of = ", ".join(may[:3]) + (f" and {len(may) - 3} more" if len(may) > 3 else "")  # noqa: PLR2004 - a list that is read at a glance
             what = f"is deployed and doesn't tell which blocks it requires{f' ({item.problem})' if item.problem else ''}, perhaps {of}"
             mend = (
@@ -85,6 +85,14 @@ def judge_unknown(consumers: Iterable[Deployed], wanted: Mapping[str, Block], de
             )
             refusals.append(Refusal("consumer-unknown", (called(item),), what, mend))
     return refusals
+
+
+def judge_unlisted(names: Sequence[str], what: str) -> Refusal:
+    """Refuse to change or destroy blocks where nobody can say which blocks are deployed; `what` would be done to them."""
+    of = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")  # noqa: PLR2004 - a list that is read at a glance
+    why = f"would be {what}, and which blocks are deployed can't be listed in this environment: perhaps one that requires {of}"
+    mend = "look yourself that no deployed block is broken by it, or keep the states in S3 or in files, where they can be listed"
+    return Refusal("consumer-unknown", tuple(f"block {name}" for name in names[:_MOST_TOLD]), why, mend)
 
 
 def changes_version(old: Deployed | None, new: Block) -> bool:
@@ -120,7 +128,7 @@ def _move(block: Block, deployed: Mapping[str, Deployed]) -> str:
     return f"{block.name} would go from {old.version or 'an unknown version'} to {block.version}"
 
 
-def _needed_by(wanted: Mapping[str, Block], deployed: Mapping[str, Deployed]) -> Mapping[str, Collection[str]]:
+def requirers(wanted: Mapping[str, Block], deployed: Mapping[str, Deployed]) -> Mapping[str, Collection[str]]:
     """Return for each block those that are known to require it, deployed or wanted."""
     found = defaultdict(set)
     requires = [
@@ -133,7 +141,7 @@ def _needed_by(wanted: Mapping[str, Block], deployed: Mapping[str, Deployed]) ->
     return found
 
 
-def _reached(name: str, following: Mapping[str, Collection[str]]) -> set[str]:
+def reached(name: str, following: Mapping[str, Collection[str]]) -> set[str]:
     """Return what is reached from a name, itself too."""
     seen, waiting = {name}, [name]
     while waiting:

@@ -52,15 +52,17 @@ def publications(plan: PlanData) -> tuple[Publication, ...]:
     )
 
 
-def judge_requires(block: Block, plan: PlanData, known: Collection[str] = ()) -> list[Refusal]:
+def judge_requires(block: Block, plan: PlanData, known: Collection[str] = (), later: Collection[str] = ()) -> list[Refusal]:
     """Judge a full plan by what the block requires of other blocks.
 
     `known` are those whose own states were judged already: of them no evidence is asked here, and what is there may not speak against.
+    `later` are those that are judged as they will be: what is there now is no evidence.
     """
     found = publications(plan)
     return [
         refusal
         for name, text in sorted(block.requires.items())
+        if name not in later
         for refusal in _judge_one(block, name, Constraint.parse(text), found, known=name in known)
     ]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from immtf.model.drawing import Drawing, DrawnBlock, DrawnNode, Need, Standing
 from immtf.plan.consumers import allows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from immtf.errors import ImmtfError
     from immtf.model.environment import Deployed
@@ -34,6 +35,12 @@ def draw(graph: Graph, standings: Mapping[str, Standing] | None = None, title: s
     return Drawing(tuple(blocks), title)
 
 
+def only(drawing: Drawing, names: Collection[str]) -> Drawing:
+    """Return a drawing of these blocks alone; what they need of the others is told with them."""
+    blocks = (block for block in drawing.blocks if block.name in names)
+    return Drawing(tuple(replace(block, needs=tuple(_kept(need, names) for need in block.needs)) for block in blocks), drawing.title)
+
+
 def standing_of(deployed: Deployed, rows: Sequence[NodeRow] = (), problem: str = "") -> Standing:
     """Return how a deployed block stands: by what it publishes, and by the rows of its status; `problem` is why there are none."""
     return Standing(
@@ -47,6 +54,10 @@ def standing_of(deployed: Deployed, rows: Sequence[NodeRow] = (), problem: str =
 def unread(why: ImmtfError) -> Standing:
     """Return how a block stands whose state can't be read."""
     return Standing(is_deployed=None, problem=f"{why.where} {why.what}")
+
+
+def _kept(need: Need, names: Collection[str]) -> Need:
+    return replace(need, is_drawn=need.name in names)
 
 
 def _need(name: str, constraint: str, versions: Mapping[str, str]) -> Need:

@@ -167,7 +167,7 @@ def _reach(reach: Callable[[Iterable[str]], Sequence[str]], name: str | None, gr
 
 def _cyclic(cycle: Sequence[str], blocks: Mapping[str, Block]) -> UsageError:
     names = turned(cycle)
-    lines = "".join(f"\n  {blocks[name].file}: {name} requires {need}" for name, need in pairwise(names))
+    lines = "".join(f"\n  {_place(blocks[name], need)}: {name} requires {need}" for name, need in pairwise(names))
     what = f"blocks need each other in a cycle: {' -> '.join(names)}{lines}"
     return UsageError(what, next="take one of these out of its file's `requires`")
 
@@ -175,13 +175,19 @@ def _cyclic(cycle: Sequence[str], blocks: Mapping[str, Block]) -> UsageError:
 def _unknown_blocks(missing: Sequence[tuple[str, str]], blocks: Mapping[str, Block], elsewhere: Collection[str]) -> UsageError:
     """Say who requires what isn't there."""
     told = missing[:_MOST_TOLD]
-    lines = [(str(blocks[name].file), f"block {name} requires {need}, and there is no such block") for name, need in told]
+    lines = [(_place(blocks[name], need), f"block {name} requires {need}, and there is no such block") for name, need in told]
     ways = [_meant(need, {*blocks, *elsewhere} - {name}) or f"put block {need} beside the others" for name, need in told]
     if len(missing) == 1:
         return UsageError(lines[0][1], where=lines[0][0], next=ways[0])
     more = [f"{len(missing) - len(told)} more"] if len(missing) > len(told) else []
     what = "".join(f"\n  {line}" for line in [*(f"{file}: {text}; {way}" for (file, text), way in zip(lines, ways, strict=True)), *more])
     return UsageError(f"{len(missing)} times a block is required that isn't there{what}", next="mend `requires` in these files")
+
+
+def _place(block: Block, need: str) -> str:
+    """Return where a block requires another: its file and, where that is known, the line."""
+    line = block.lines.get(need)
+    return f"{block.file}:{line}" if line else str(block.file)
 
 
 def _meant(name: str, names: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import TYPE_CHECKING, Any, cast
 
 from immtf.errors import UsageError
@@ -13,6 +14,7 @@ from immtf.plan.versions import Constraint, Version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import PurePath
 
     from immtf.model.published import PlaceKind
 
@@ -20,6 +22,9 @@ AGAIN = "resolve anew: `immtf resolve NAME… --published PLACE --lock FILE`"
 _KEYS = frozenset({"version", "place", "revision", "path", "digest", "requires"})
 _NEEDED = frozenset({"version", "place", "digest", "requires"})
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
+_COMMAND = re.compile(
+    r"\bimmtf (plan|create|upgrade|destroy|status) ('[^']*'|[^\s`\"\\;]+)(?![^`\"]*--(?:accept-unmarked|image|node|only)\b)"
+)
 _DIGESTS = {
     "directory": re.compile(r"sha256:[0-9a-f]{64}"),
     "git": re.compile(r"git:(?:[0-9a-f]{40}|[0-9a-f]{64})"),
@@ -48,6 +53,23 @@ def _entry(one: Published) -> dict[str, Any]:
     place = Place(one.place.kind, one.place.where)
     more = {key: value for key in ("revision", "path") if (value := getattr(one.place, key))}
     return {"version": one.version, "place": str(place), **more, "digest": one.digest, "requires": dict(one.requires)}
+
+
+def named_by_lock(text: str, lock: str, blocks: Mapping[str, PurePath]) -> str:
+    """Return a text with `immtf upgrade LOCK --only=NAME` in place of the same on the directory of one of the blocks.
+
+    A command with an option that only a single block takes stays, as do those that take no lock: the directory does for them. The text may
+    be a record in JSON, and is one afterwards.
+    """
+    there = shlex.quote(lock)
+    there = json.dumps(there, ensure_ascii=False)[1:-1] if text.startswith("{") else there
+    names = {word: name for name, path in blocks.items() for word in (str(path), shlex.quote(str(path)), f"DIRECTORY_OF_{name}")}
+
+    def named(found: re.Match[str]) -> str:
+        name = names.get(found[2])
+        return f"immtf {found[1]} {there} --only={name}" if name else found[0]
+
+    return _COMMAND.sub(named, text)
 
 
 def read_lock(text: str, where: str) -> Lock:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from immtf.errors import UsageError
 from immtf.model.environment import Deployed
 from immtf.plan.contracts import judge_publication, publication
 from immtf.plan.judge import Refusal
@@ -26,7 +27,7 @@ from immtf.plan.outputs import is_of, shape_of, variable_of
 from immtf.plan.versions import Constraint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from immtf.model.block import Block, OutputNeed
     from immtf.model.outputs import Output, Outputs
@@ -67,6 +68,25 @@ def judge_needs(
     return [*refusals, *(_contradiction(name) for name, value in sorted(made.items()) if name in given and not _same(given[name], value))]
 
 
+def judge_declared(wanted: Mapping[str, Block], declared: Mapping[str, Collection[str]]) -> list[Refusal]:
+    """Judge blocks that are upgraded together by what the HCL of each declares as outputs: what is deployed may have more by now.
+
+    `declared` has those of the blocks that others use; where it tells of none at all, they aren't known.
+    """
+    refusals = []
+    for name, block in sorted(wanted.items()):
+        lacking = [(of, need.name) for of, needs in sorted(block.uses.items()) if declared.get(of) for need in needs]
+        for of, output in lacking:
+            if output not in declared[of]:
+                near = get_close_matches(output, sorted(declared[of]), n=1)
+                meant = f"; did you mean `{near[0]}`?" if near else ""
+                producer = f"{of} {wanted[of].version}"
+                what = f'uses the output "{output}" of {of}, and the HCL of {producer}, which is wanted, doesn\'t declare it{meant}'
+                mend = f'declare output "{output}" in {producer}, or take a version of {name} that doesn\'t use it'
+                refusals.append(Refusal("producer-output", (f"block {name} {block.version}",), what, mend))
+    return refusals
+
+
 def supply(block: Block, found: Mapping[str, Outputs], reads: Reads, *, mocks: bool) -> Supply:
     """Return what the producers give, as far as they are there; what is missing or of the wrong kind is `judge_needs`' to refuse."""
     variables: dict[str, Any] = {}
@@ -83,6 +103,20 @@ def supply(block: Block, found: Mapping[str, Outputs], reads: Reads, *, mocks: b
             values = _values(outputs, needs)
         variables |= _assigned(name, needs, values, reads)
     return Supply(variables, tuple(mocked))
+
+
+def refuse_called(block: Block, called: Mapping[str, object]) -> None:
+    """Refuse called modules that read a required block's state: the environment's settings reach data sources of the root module alone.
+
+    `called` has the data sources of called modules, by name, with the module. Raises `UsageError`.
+    """
+    for name in block.requires:
+        for label in {name, variable_of(name)} & called.keys():
+            raise UsageError(
+                f'reads the state of block {name} where its own HCL says (data "terraform_remote_state" "{label}"), in every environment',
+                where=str(called[label]),
+                next=f"read it in the root module of {block.name}, and pass on what the module needs as variables",
+            )
 
 
 def unread(block: Block, reads: Reads) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from immtf.plan.consumers import allows, called, read_version
+from immtf.plan.consumers import allows, called, changes_version, read_version
 from immtf.plan.judge import Refusal
 
 if TYPE_CHECKING:
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Pairs:
-    """What all pairs of consumer and producer amount to: `must` has the reason why the first goes before the second."""
+    """What all pairs of consumer and producer amount to: why the first must, or had better, go before the second.
+
+    A wish has no reason, "", where the producer's version stays as it is.
+    """
 
     must: dict[tuple[str, str], str] = field(default_factory=dict)
-    wish: set[tuple[str, str]] = field(default_factory=set)
+    wish: dict[tuple[str, str], str] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
 
 
@@ -64,8 +67,10 @@ class _Pair:
         return allows(self.wanted, self.old_producer.version)
 
     def old_takes_new(self) -> bool | None:
-        """Return whether the deployed consumer accepts the new producer; None where that isn't known."""
-        return True if self.before is None else allows(self.before, self.producer.version)
+        """Return whether the deployed consumer accepts the new producer, which asks nobody where it stays as it is; None if not known."""
+        if self.before is None or not changes_version(self.old_producer, self.producer):
+            return True
+        return allows(self.before, self.producer.version)
 
 
 def _judge_pair(pair: _Pair, pairs: Pairs) -> None:
@@ -87,7 +92,16 @@ def _judge_pair(pair: _Pair, pairs: Pairs) -> None:
         pairs.refusals.append(_unknown_producer(pair.consumer, pair.wanted, producer))
         pairs.must[consumer, producer] = f"goes before {producer}, as {consumer} as it is deployed accepts {producer} {pair.before}"
     elif pair.wanted is not None:
-        pairs.wish.add((producer, consumer))
+        pairs.wish[producer, consumer] = _either(pair)
+
+
+def _either(pair: _Pair) -> str:
+    """Say that either may go first; nothing where there is no step of the producer's version."""
+    consumer, producer = pair.names
+    old = pair.old_producer.version if pair.old_producer else ""
+    if not old or old == pair.producer.version:
+        return ""
+    return f"goes before {consumer}, which accepts {producer} {old} and {pair.producer.version}"
 
 
 def _judge_staying(new: Block, producer: Deployed) -> Iterator[Refusal]:

@@ -22,6 +22,9 @@ ACTIONS: Mapping[Kind, frozenset[str]] = {
 }
 """The actions of a plan that mend a finding and do nothing else."""
 
+BY_TERRAFORM = frozenset({*ACTIONS, Kind.DEPOSED})
+"""What is mended by applies with targets: Terraform makes none of them while a move is not recorded."""
+
 
 def judge_deposed(plan: PlanData, address: str, key: str) -> list[Refusal]:
     """Judge the plan that removes a deposed instance: it may delete that very object, and nothing else at all."""

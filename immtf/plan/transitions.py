@@ -41,7 +41,7 @@ class Step:
     """The upgrade, or the creation, of one block: `old` is "" where nothing is deployed or its version isn't known.
 
     `after` are the steps that have to be done before, by name; any order that keeps to them is safe. `reasons` say why it goes before
-    blocks that it would follow by its dependencies.
+    others: who accepts what.
     """
 
     name: str
@@ -85,8 +85,9 @@ def _ordered(graph: Graph, deployed: Mapping[str, Deployed], pairs: Pairs) -> Or
     except CycleError as error:
         return Ordering((), (*pairs.refusals, _cyclic(turned(error.args[1])[::-1], pairs.must)))
     reasons: dict[str, list[str]] = {name: [] for name in order}
-    for (first, then), reason in sorted(pairs.must.items()):
-        if first not in graph.blocks[then].requires:
+    place = {name: index for index, name in enumerate(order)}
+    for (first, then), reason in sorted({**pairs.wish, **pairs.must}.items()):
+        if reason and place[first] < place[then]:
             reasons[first].append(reason)
     made = ((name, graph.blocks[name].version, deployed.get(name)) for name in order)
     steps = [Step(name, old.version if old else "", new, before[name], tuple(reasons[name])) for name, new, old in made]

@@ -22,7 +22,9 @@ _ALIAS = re.compile(r'^\s*alias\s*=\s*"([^"]+)"', re.MULTILINE)
 _PROVIDER = re.compile(r'^\s*provider\s+"?([\w-]+)"?\s*\{', re.MULTILINE)
 _SENSITIVE = re.compile(r"(?:^|[{\s])sensitive\s*=\s*true\b")
 _REMOTE_STATE = re.compile(r'^\s*data\s+"?terraform_remote_state"?\s+"?([\w-]+)"?\s*\{', re.MULTILINE)
+_OUTPUT = re.compile(r'^\s*output\s+"?([\w-]+)"?\s*\{', re.MULTILINE)
 _VARIABLE = re.compile(r'^\s*variable\s+"?([\w-]+)"?\s*\{', re.MULTILINE)
+_BACKEND = re.compile(r'^\s*(?:terraform\s*\{\s*)?(?:backend\s+"?([\w-]+)"?|(cloud))\s*\{', re.MULTILINE)
 _IMPORT = re.compile(r"^\s*import\s*\{", re.MULTILINE)
 
 
@@ -31,11 +33,37 @@ def adopts(module: Path) -> bool:
     return any(_IMPORT.search(text) for _path, text in _native(module)) or any("import" in document for document in _json(module))
 
 
+def own_backend(module: Path) -> str:
+    """Return the kind of backend that a root module configures, `cloud` for Terraform's own; "" where it has none."""
+    found = [next(filter(None, names)) for _path, text in _native(module) for names in _BACKEND.findall(text)]
+    for document in _json(module):
+        for settings in _bodies(document.get("terraform")):
+            found += [kind for backend in _bodies(settings.get("backend")) for kind in backend] + (["cloud"] if "cloud" in settings else [])
+    return found[0] if found else ""
+
+
+def remote_states_called(module: Path) -> dict[str, Path]:
+    """Return the data sources `terraform_remote_state` of the local modules that a root module calls, or these do, with their places."""
+    root, found = module.resolve(), {}
+    for place in _modules(root):
+        found.update(dict.fromkeys(remote_states(place) if place != root else (), place))
+    return found
+
+
 def declared_variables(module: Path) -> frozenset[str]:
     """Return the names of the variables that a module declares."""
     found = {name for _path, text in _native(module) for name in _VARIABLE.findall(text)}
     for document in _json(module):
         for names in _bodies(document.get("variable")):
+            found.update(names)
+    return frozenset(found)
+
+
+def declared_outputs(module: Path) -> frozenset[str]:
+    """Return the names of the outputs that a module declares."""
+    found = {name for _path, text in _native(module) for name in _OUTPUT.findall(text)}
+    for document in _json(module):
+        for names in _bodies(document.get("output")):
             found.update(names)
     return frozenset(found)
 
@@ -115,13 +143,19 @@ def mentioned(module: Path, words: Iterable[str]) -> frozenset[str]:
 
 def _all_texts(module: Path) -> Iterator[str]:
     """Give the text of every file of a module and of the local ones below it."""
-    seen, waiting = set(), [module.resolve()]
+    for place in _modules(module.resolve()):
+        yield from (text for _path, text in _native(place))
+        yield from (path.read_text(errors="replace") for path in sorted(place.glob("*.tf.json")))
+
+
+def _modules(root: Path) -> Iterator[Path]:
+    """Give a module's directory and those of the local ones below it, each once."""
+    seen, waiting = set(), [root]
     while waiting:
         place = waiting.pop()
         if place not in seen:
             seen.add(place)
-            yield from (text for _path, text in _native(place))
-            yield from (path.read_text(errors="replace") for path in sorted(place.glob("*.tf.json")))
+            yield place
             waiting.extend((place / source).resolve() for source in local_sources(place))
 
 

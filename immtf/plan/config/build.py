@@ -26,6 +26,7 @@ from immtf.plan.config.gates import KINDS, TIMES, Settings
 from immtf.plan.config.requires import constraint_of, needs_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from immtf.plan.config.gates import GateEntry
@@ -43,8 +44,8 @@ _GATES: dict[str, type[Gate]] = {
 _PATHS = ("tests",)  # the settings that are paths, relative to the block's file
 
 
-def build_block(content: BlockFile, file: Path) -> Block:
-    """Make the block of what stands in `file`, an absolute path."""
+def build_block(content: BlockFile, file: Path, lines: Mapping[str, int] | None = None) -> Block:
+    """Make the block of what stands in `file`, an absolute path; `lines` are those of what it requires."""
     directory = file.parent
     return Block(
         name=content.block,
@@ -59,6 +60,7 @@ def build_block(content: BlockFile, file: Path) -> Block:
         lab=_lab(content.lab, directory) if content.lab else None,
         on_failure=content.on_failure,
         restore=_restore(content.restore) if content.restore else None,
+        lines=lines or {},
     )
 
 

@@ -30,6 +30,8 @@ _BOOL = re.compile(r"(?P<true>true|True|TRUE)|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _BOTTOMLESS = re.compile(r"(?:[\[{]\s*){64}")  # ruamel takes quadratic time for these
+_MOST = 300_000
+_TOO_MANY: Finding = ((1, 1), (), f"more than {_MOST} values, with what its aliases stand for", "write out what is needed, without aliases")
 _TOO_DEEP: Finding = ((1, 1), (), "lists or mappings within each other, too deep to be a block's file", "")
 _MAX_DIGITS = 30  # a longer number is left as text: no key wants it
 
@@ -77,6 +79,8 @@ def read_document(text: str) -> Document:
         return Document(findings=[(_line_column(text, position), (), "a character that YAML does not allow", "remove it")])
     except RecursionError:
         return Document(findings=[_TOO_DEEP])
+    except _TooMany:
+        return Document(findings=[_TOO_MANY])
     return document
 
 
@@ -86,14 +90,22 @@ def _compose(text: str) -> Node | None:
         return cast("Node | None", YAML(typ="safe", pure=True).compose(text))
 
 
+class _TooMany(Exception):
+    """There are more values than any file needs: aliases of aliases, most likely, each of which is read where it stands."""
+
+
 class _Reader:
     """Turns nodes into plain values and notes what can't be one."""
 
     def __init__(self, findings: list[Finding]) -> None:
         self._findings = findings
         self._open: set[int] = set()
+        self._count = 0
 
     def value(self, node: Node, path: Path) -> Any:
+        self._count += 1
+        if self._count > _MOST:
+            raise _TooMany
         if not str(node.tag).startswith(_CORE):
             self._note(node, path, f"the tag `{node.tag}` means nothing here", "write the value without a tag")
         if isinstance(node, ScalarNode):

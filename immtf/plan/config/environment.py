@@ -25,6 +25,7 @@ from immtf.plan.config.fields import Maybe, Name, Region, Variable, wrong
 from immtf.plan.config.gates import Closed
 from immtf.plan.config.load import Form, read_checked
 from immtf.plan.config.schema import tidy
+from immtf.plan.config.secrets import SECRET_KEYS, secret_keys, secret_values
 from immtf.plan.environments import BLOCK, ENVIRONMENT, PLACEHOLDER, tells_apart, texts, with_defaults
 from immtf.plan.sweep import GENERATED
 
@@ -43,8 +44,12 @@ _S3 = (
     *("skip_metadata_api_check", "skip_region_validation", "skip_requesting_account_id", "skip_s3_checksum"),
 )
 _NEEDED = {"s3": "bucket", "local": "path", "http": "address"}
-_KINDS = ("s3", "local", "http", "azurerm", "gcs", "pg", "consul", "cos", "kubernetes", "oss")
-_SECRET = frozenset({"access_key", "secret_key", "token", "password", "sas_token", "client_secret", "sse_customer_key", "encryption_key"})
+# Terraform's, with those that it gave up in 1.3.
+_KINDS = (
+    *("s3", "local", "http", "azurerm", "consul", "cos", "gcs", "inmem", "kubernetes", "oci", "oss", "pg"),
+    *("artifactory", "etcd", "etcdv3", "manta", "swift"),
+)
+_FROM_OUTSIDE = "give it by the environment variable of the backend"
 _NO_BACKEND = frozenset({"remote", "cloud"})
 
 
@@ -122,6 +127,10 @@ def _checks(data: dict[str, Any], file: Path, declared: Mapping[str, frozenset[s
     if isinstance(name, str) and GENERATED.fullmatch(name):
         yield ("environment",), f"`{name}` is a name as tests make them up, and what bears such a one is thrown away", "take another"
     yield from _variables(data, declared)
+    for where, what in secret_values({key: data.get(key) for key in ("variables", "blocks")}):
+        name = where[where.index("variables") + 1] if "variables" in where[:-1] else "NAME"
+        way = f"take it out, and give it from outside: TF_VAR_{name}, or --var-file"
+        yield where, f"looks like {what}, and secrets don't belong in this file", way
     backend = data.get("backend")
     if not isinstance(backend, dict) or len(backend) != 1:
         return
@@ -148,23 +157,26 @@ def _backend(kind: str, settings: dict[str, Any]) -> Iterator[Remark]:
     path = ("backend", kind)
     if kind in _NO_BACKEND:
         yield path, f"`{kind}` runs Terraform elsewhere, so immtf can't judge what is applied", "name a backend that only keeps states"
-    elif kind not in _KINDS and (near := get_close_matches(kind, _KINDS, n=1)):
-        yield path, f"`{kind}` is no backend", f"did you mean `{near[0]}`?"
+    elif kind not in _KINDS:
+        near = get_close_matches(kind.lower(), _KINDS, n=1)
+        yield path, f"`{kind}` is no backend", f"did you mean `{near[0]}`?" if near else f"Terraform's are {', '.join(sorted(_KINDS))}"
     needed = _NEEDED.get(kind)
     if needed and not (isinstance(settings.get(needed), str) and settings[needed].strip()):
         yield path, f"`{needed}` is missing", f"`{kind}: {{ {needed}: … }}`"
     if kind == "s3":
         yield from _s3(settings)
-    for key in settings:
-        if key in _SECRET:
-            yield (*path, key), "secrets don't belong in this file", "give it by the environment variable of the backend"
+    for where in secret_keys(settings):
+        yield (*path, *where), "secrets don't belong in this file", _FROM_OUTSIDE
+    for where, what in secret_values(settings):
+        if not SECRET_KEYS.intersection(map(str, where)):  # else it is told already
+            yield (*path, *where), f"looks like {what}, and secrets don't belong in this file", _FROM_OUTSIDE
     yield from _placeholders(path, settings)
 
 
 def _s3(settings: dict[str, Any]) -> Iterator[Remark]:
     """See that no setting is misspelt. One that resembles none may be of a later Terraform, which then judges it."""
     for key in settings:
-        near = get_close_matches(key, _S3, n=1, cutoff=0.8) if key not in {*_S3, *_SECRET} else []
+        near = get_close_matches(key, _S3, n=1, cutoff=0.8) if key not in {*_S3, *SECRET_KEYS} else []
         if near:
             yield ("backend", "s3", key), f"`{key}` is not known here", f"did you mean `{near[0]}`?"
     if "key" in settings and "prefix" in settings:

@@ -55,16 +55,22 @@ def load_block(path: Path) -> Block:
     Raises `UsageError` where there is no such file, `ConfigInvalid` with every mistake that is in it.
     """
     file = _file(path)
-    return build_block(read_checked(file, BLOCK_FILE), file)
+    content, document = _read(file, BLOCK_FILE)
+    lines = {name: document.place(("requires", name), key=True)[0] for name in content.requires}
+    return build_block(content, file, lines)
 
 
 def read_checked(file: Path, form: Form[M]) -> M:
     """Return what stands in a file of this form. Raises `UsageError` where it can't be read, `ConfigInvalid` with all that is wrong."""
-    content, findings = _checked(file, form)
+    return _read(file, form)[0]
+
+
+def _read(file: Path, form: Form[M]) -> tuple[M, Document]:
+    content, document, findings = _checked(file, form)
     if content is None or findings:
         mistakes = tuple(Mistake(file, *place, dotted(where), what, hint) for place, where, what, hint in findings)
         raise ConfigInvalid(mistakes, form.schema)
-    return content
+    return content, document
 
 
 def _file(path: Path) -> Path:
@@ -82,18 +88,18 @@ def _file(path: Path) -> Path:
     raise UsageError(f"there is no file {file.name}", where=str(file.parent), next=advice)
 
 
-def _checked(file: Path, form: Form[M]) -> tuple[M | None, list[Finding]]:
-    """Read and validate; return the content where the schema accepts it, and all that is wrong."""
+def _checked(file: Path, form: Form[M]) -> tuple[M | None, Document, list[Finding]]:
+    """Read and validate; return the content where the schema accepts it, the places of it all, and all that is wrong."""
     text, findings = _text(file)
     document = read_document(text) if not findings else Document(findings=findings)
     findings = list(document.findings)
     if not isinstance(document.data, dict):
-        return None, findings or [(document.place(()), (), *_not_a_mapping(document, form.begin))]
+        return None, document, findings or [(document.place(()), (), *_not_a_mapping(document, form.begin))]
     findings += [(document.place(path), path, what, hint) for path, what, hint in form.checks(document.data, file)]
     try:
-        return form.model.model_validate(document.data), findings
+        return form.model.model_validate(document.data), document, findings
     except ValidationError as error:
-        return None, explain(error.errors(include_url=False), document, form.keys) + findings
+        return None, document, explain(error.errors(include_url=False), document, form.keys) + findings
 
 
 def _text(file: Path) -> tuple[str, list[Finding]]:

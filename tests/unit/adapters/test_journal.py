@@ -198,7 +198,8 @@ class TestRunsOfThePast:
         found = {info.run_id: info for info in runs(tmp_path)}
         assert found["b3"].block == "consul"
         assert {found[name].command for name in ("e1", "e2", "e3", "e4")} == {"?"}
-        assert {info.outcome for info in found.values()} == {"unfinished", "halted", "done"}
+        assert {info.outcome for info in found.values()} == {"unfinished", "halted", "done", "not begun"}
+        assert [found[name].outcome for name in ("e1", "e2")] == ["not begun", "not begun"], "no such run told anything"
 
     def test_only_the_ends_of_a_long_journal_are_read(self, tmp_path: Path) -> None:
         journal = make_journal(tmp_path)

@@ -84,6 +84,13 @@ def test_a_failure_is_told_in_packers_own_words(tmp_path: Path, body: str, why: 
     assert caught.value.where == str(tmp_path / "log/packer.log")
 
 
+def test_without_a_source_it_is_said_how_there_comes_to_be_one(tmp_path: Path) -> None:
+    packer, recipe = make(tmp_path, say("1,amazon-ebs.aws,error,No AMI was found matching filters: {}") + "\nexit 1")
+    with pytest.raises(ImmtfError, match="No AMI was found") as caught:
+        packer.build(recipe, lambda _how, _text: None, never)
+    assert "`immtf image promote VERSION --family base`" in caught.value.next
+
+
 def test_one_that_is_asked_to_end_gets_one_sigint_and_its_time(tmp_path: Path) -> None:
     script = f"import signal, time; signal.signal({int(signal.SIGINT)}, lambda *_: exit(1)); print(1, flush=True); time.sleep(60)"
     packer, recipe = make(tmp_path, f"exec {sys.executable} -c '{script}'")

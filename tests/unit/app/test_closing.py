@@ -32,6 +32,7 @@ CODES = {
     "NoRoom": 24,
     "GuestFailed": 1,
     "LabFailed": 1,
+    "PlanLater": 10,
     "PlanRefused": 24,
     "GateFailed": 20,
     "OthersFailed": 20,

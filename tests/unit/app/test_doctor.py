@@ -205,6 +205,20 @@ def test_a_deposed_instance_is_removed_alone() -> None:
     assert scene.sim.taken == []
 
 
+def test_moves_are_shown_with_the_first_repair_that_needs_them_recorded() -> None:
+    """Every upgrade refuses a left-over, and Terraform makes no plan for it alone before the moves are recorded."""
+    scene, terraform = make_left_over()
+    terraform.wishes.renamed = {"aws_vpc.own": "aws_vpc.this"}
+    ghost(scene, "")
+    code, session = repaired(scene)
+    assert (code, terraform.left, terraform.wishes.renamed, whole(scene)) == (ExitCode.DONE, "", {}, [])
+    assert [text.endswith("Before that, record 1 moves?") for text in session.confirmed] == [
+        text.startswith("Mend deposed:") for text in session.confirmed
+    ]
+    notes = [event.message for event in session.told if isinstance(event, Noted)]
+    assert "recorded in the state first, nothing of it changes: aws_vpc.own: moved from aws_vpc.this" in notes
+
+
 def test_a_plan_that_would_do_more_than_remove_the_left_over_is_refused() -> None:
     """F40: the node itself would be replaced with it, as its creation was interrupted too."""
     scene, _ = make_left_over()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from tests.fakes.simulation import OLD
 from tests.fakes.world import make_block, make_empty, make_scene
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from immtf.app.blocks import Job
@@ -81,6 +83,21 @@ def notes(session: SimSession) -> list[str]:
 def needing(session: SimSession, *fails: tuple[str, str], **more: Any) -> tuple[Ground, Runs]:
     runs = Runs(session, frozenset(fails))
     return Ground(producers=(BASE, NET), place=lambda _target: ("--environment=x",), run=runs, **more), runs
+
+
+def test_each_block_that_is_needed_gets_the_variables_that_it_declares(tmp_path: Path) -> None:
+    there: list[Path] = []
+
+    @contextmanager
+    def written(directory: Path) -> Iterator[dict[str, str]]:
+        there.append(directory)
+        yield {"base": "--var-file=base.json"}
+
+    session = session_in(tmp_path)
+    ground, runs = needing(session, variables=written)
+    assert run(session, ground) is ExitCode.DONE
+    assert [dict(job.own) for job in runs.jobs] == [{"base": ("--var-file=base.json",)}] * 2
+    assert [path.relative_to(tmp_path / "runs").parts[1:] for path in there] == [("create", "variables"), ("destroy", "variables")]
 
 
 def test_the_record_stands_before_anything_is_made_and_is_gone_when_all_is(tmp_path: Path) -> None:

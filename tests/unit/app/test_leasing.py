@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,10 @@ import pytest
 
 from immtf.adapters.lease import held_lease
 from immtf.app.closing import Outcome, run_to_end
-from immtf.app.leasing import Leases, _account, make_holder, take_remote
+from immtf.app.leasing import Leases, _account, make_holder, refuse_removed, take_remote
 from immtf.app.unlocking import unlock
 from immtf.errors import CloudFailed, ExitCode, LeaseHeld, LeaseLost, UsageError
+from immtf.model.environment import Backend, States
 from immtf.model.events import Noted
 from immtf.plan.lease import lease_text, parse_lease
 from tests.fakes.leases import make_record
@@ -168,6 +170,36 @@ def test_a_bucket_that_refuses_the_lease_says_what_to_allow(tmp_path: Path, s3: 
     with pytest.raises(CloudFailed) as caught:
         take_remote(in_s3(tmp_path, s3), tmp_path, ME, 60.0)
     assert caught.value.code == "InvalidAccessKeyId"
+
+
+def in_a_test(root: Path, s3: SmallS3) -> RootedSession:
+    """Return a session on a block in a test's environment, whose states are in S3."""
+    session = in_s3(root, s3)
+    template = Backend("s3", {"bucket": "states", "key": "{environment}/{block}/x", "use_path_style": True})
+    states = States(lambda block: Backend("s3", {"key": block}), tuple, template)
+    session.target = replace(session.target, is_test=True, environment="t-0123abcd", directory=root / "t-0123abcd/tiny", states=states)
+    return session
+
+
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+def test_no_run_begins_in_an_environment_that_a_reap_is_removing(tmp_path: Path, s3: SmallS3, where: str) -> None:
+    """F43: its own lease is taken by then, so one of the two sees the other. A test that has its environment is in nobody's way."""
+    session = in_a_test(tmp_path, s3)
+    whole = "/states/t-0123abcd/environment.json.immtf-lease"
+    record = make_record("theirs")
+    with ExitStack() as stack:
+        leases = Leases(ME, stack.enter_context(held_lease(tmp_path / "lease", {})))
+        stack.callback(leases.release)
+        s3.objects[whole] = lease_text(record)
+        refuse_removed(session.target)
+        if where == "here":
+            stack.enter_context(held_lease(tmp_path / "t-0123abcd/reap.lease", {"run": "theirs"}))
+        else:
+            s3.objects[whole] = lease_text(replace(record, holder=replace(record.holder, command="reap")))
+        with pytest.raises(LeaseHeld, match=r"is being removed, its time was over: .*run theirs"):
+            leases.complete(session, tmp_path)
+        assert LEASE in s3.objects
+        refuse_removed(replace(session.target, is_test=False))
 
 
 def test_who_it_is_is_known_without_the_environment() -> None:

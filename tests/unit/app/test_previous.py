@@ -43,7 +43,10 @@ def make(tmp_path: Path, script: Script, **target: object) -> tuple[SimSession, 
     Path(str(place["directory"])).mkdir(parents=True)
     session = make_session(make_empty(), **place)
     engine = FakeContainers(session.clock, {IMAGE.reference: IMAGE}, script=script)
-    return session, engine, PreviousContainer(engine, IMAGE, replace(session.block, version="1.0.0"))
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "variables.tf").write_text('variable "size" {}\nvariable "password" {}\n')
+    return session, engine, PreviousContainer(engine, IMAGE, replace(session.block, version="1.0.0", terraform=old))
 
 
 def watch(engine: FakeContainers, look: Callable[[ContainerOrder], None]) -> None:
@@ -59,7 +62,7 @@ def watch(engine: FakeContainers, look: Callable[[ContainerOrder], None]) -> Non
 
 def test_in_the_lab_it_works_on_this_run_s_own_directory(tmp_path: Path) -> None:
     session, engine, container = make(tmp_path, Script(after_s=3))
-    session.variables = {"size": 20, "password": "hidden-word"}
+    session.variables = {"size": 20, "password": "hidden-word", "of_another_block": 1}
     seen: list[ContainerOrder] = []
 
     def look(order: ContainerOrder) -> None:

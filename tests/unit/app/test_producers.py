@@ -1,66 +1,25 @@
-"""What a session asks of other blocks' states, on a reader that has them in a table; the real one is in tests/contract."""
+"""What a session asks of its producers, on states in a table; the real reader is in tests/contract."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from immtf.app.producers import meet
-from immtf.errors import ImmtfError, Interrupted, PlanRefused, VersionsUnresolved
-from immtf.model.block import Block, OutputNeed
-from immtf.model.environment import Backend, States
+from immtf.errors import ImmtfError, Interrupted, UsageError, VersionsUnresolved
+from immtf.model.block import OutputNeed
 from immtf.model.events import CheckOverridden, Noted
 from immtf.model.outputs import Output, Outputs
 from immtf.plan.checks import Overrides
 from immtf.run.gates import Patience
-from tests.fakes.session import AWS, SimSession, make_session
-from tests.fakes.world import make_scene
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from tests.fakes.session import AWS
+from tests.unit.app.states import Environment, make_consumer, warnings
 
 BASE, WEB = "the state of block base", "the state of block web"
-
-
-@dataclass
-class Environment:
-    """States in a table; it keeps what was read. `listed` is what is said to be there: all of them, unless told otherwise."""
-
-    tmp: Path
-    states: dict[str, Outputs | ImmtfError] = field(default_factory=dict)
-    listed: bool = True
-    asked: list[str] = field(default_factory=list)
-
-    def put(self, name: str, version: str = "2.1.0", requires: Mapping[str, str] | None = None, **values: Any) -> None:
-        block = {"name": name, "version": version, "requires": dict(requires or {})}
-        outputs = {key: Output(key, value) for key, value in {"block": block, **values}.items()}
-        self.states[name] = Outputs(name, f"the state of block {name}", "there", outputs, 1)
-
-    def read(self, name: str, backend: Backend) -> Outputs:
-        assert backend == self.backend(name)
-        self.asked.append(name)
-        found = self.states.get(name) or Outputs(name, f"the state of block {name}", "none")
-        if isinstance(found, ImmtfError):
-            raise found
-        return found
-
-    def backend(self, name: str) -> Backend:
-        return Backend("s3", {"bucket": "states", "key": f"x/{name}/${{y}}", "use_lockfile": True})
-
-    def session(self, block: Block, command: str, **more: Any) -> SimSession:
-        session = make_session(
-            make_scene(3),
-            states=States(self.backend, lambda: tuple(sorted(self.states)) if self.listed else None),
-            directory=self.tmp / "env",
-            flags=f"{block.directory} --environment x",
-            **more,
-        )
-        session.block, session.command = block, command
-        return session
 
 
 @pytest.fixture
@@ -68,18 +27,15 @@ def here(tmp_path: Path) -> Environment:
     return Environment(tmp_path)
 
 
-def make_consumer(here: Environment, hcl: str = "", *needs: OutputNeed, name: str = "web", requires: str = "~> 2.0") -> Block:
-    directory = here.tmp / "blocks" / name
-    directory.mkdir(parents=True)
-    (directory / "main.tf").write_text(hcl)
-    (directory / "immtf.yaml").write_text(f"block: {name}\n")
-    uses = {"base": needs} if needs else {}
-    required = {"base": requires} if requires else {}
-    return Block(name, "1.0.0", directory, directory / "immtf.yaml", directory, requires=required, uses=uses)
-
-
-def warnings(session: SimSession) -> list[str]:
-    return [event.message for event in session.told if isinstance(event, Noted) and event.level == "warning"]
+def test_what_a_called_module_reads_by_itself_is_refused_before_anything_is_read(here: Environment) -> None:
+    here.put("base")
+    consumer = make_consumer(here, 'module "m" {\n  source = "./m"\n}\n')
+    (consumer.terraform / "m").mkdir()
+    (consumer.terraform / "m/main.tf").write_text('data "terraform_remote_state" "base" {}\n')
+    with pytest.raises(UsageError, match="reads the state of block base where its own HCL says"):
+        meet(here.session(consumer, "create"), consumer, here.read)
+    assert here.asked == []
+    meet(here.session(consumer, "destroy"), consumer, here.read)  # what it made has to go all the same
 
 
 @pytest.mark.parametrize("command", ["plan", "create", "upgrade", "rollback", "test-create", "test-upgrade", "destroy", "status"])
@@ -231,52 +187,6 @@ def test_an_output_without_a_place_in_the_hcl_is_told(here: Environment) -> None
     assert warnings(session) == [
         "base.network is used by its file, and the HCL of web declares neither a variable nor a data source for it"
     ]
-
-
-@pytest.mark.parametrize("command", ["plan", "create", "upgrade"])
-def test_a_deployed_consumer_that_does_not_accept_what_comes_refuses_it(here: Environment, command: str) -> None:
-    """F46."""
-    base = make_consumer(here, name="base", requires="")
-    here.put("base", "0.9.0")
-    here.put("consul", "1.0.0", {"base": "~> 0.9"})
-    with pytest.raises(VersionsUnresolved, match=r"\[consumer-version\] block consul 1.0.0 is deployed and accepts base ~> 0.9"):
-        meet(here.session(base, command), base, here.read)
-
-
-def test_where_the_version_stays_no_consumer_is_asked(here: Environment) -> None:
-    base = make_consumer(here, name="base", requires="")
-    here.put("base", "1.0.0")
-    here.put("consul", "1.0.0", {"base": "~> 0.9"})
-    meet(here.session(base, "upgrade"), base, here.read)
-    assert here.asked == ["base"]
-
-
-def test_no_block_is_destroyed_under_one_that_requires_it(here: Environment) -> None:
-    """F44, F46: nor where it can't be read whether it does."""
-    base = make_consumer(here, name="base", requires="")
-    here.put("base", "1.0.0")
-    here.put("dns", "1.0.0")
-    here.states["gone"] = Outputs("gone", "", "empty")
-    meet(here.session(base, "destroy"), base, here.read)
-    here.put("consul", "1.0.0", {"base": "~> 1.0"})
-    with pytest.raises(PlanRefused, match=r"\[consumer-deployed\] block consul 1.0.0 is deployed and requires base"):
-        meet(here.session(base, "destroy"), base, here.read)
-    here.states["consul"] = ImmtfError("can't be read", where="the state of block consul")
-    with pytest.raises(PlanRefused, match=r"\[consumer-unknown\] block consul .*the state of block consul can't be read"):
-        meet(here.session(base, "destroy"), base, here.read)
-
-
-def test_where_the_states_can_not_be_listed_that_is_told(here: Environment) -> None:
-    """F46: unknown is said, not taken for well."""
-    base = make_consumer(here, name="base", requires="")
-    here.put("base", "0.9.0")
-    here.listed = False
-    for command in ("upgrade", "destroy"):
-        session = here.session(base, command)
-        meet(session, base, here.read)
-        assert warnings(session) == [
-            "which blocks are deployed in this environment can't be listed, so none was asked whether it requires base"
-        ]
 
 
 def test_a_glance_is_no_command_s_and_the_command_is_what_it_was(here: Environment) -> None:

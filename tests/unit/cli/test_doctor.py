@@ -19,6 +19,18 @@ def test_a_healthy_environment_in_one_line(tiny: Path, env: dict[str, str], outp
     assert (done.returncode, done.stdout) == (0, "nothing is wrong\n"), done.stderr
 
 
+def test_an_environment_without_a_block_is_that_of_the_directory_s_block(tiny: Path, env: dict[str, str]) -> None:
+    """Tools alone would say nothing of the environment, and be taken for its health."""
+    there = immtf_program("doctor", "--environment", "nosuch", cwd=tiny, env=env)
+    assert (there.returncode, "there is no environment nosuch" in there.stderr) == (2, True)
+    assert immtf_program("create", "--yes", "--environment", "mine", cwd=tiny, env=env).returncode == 0
+    done = immtf_program("doctor", "--environment", "mine", cwd=tiny, env=env)
+    assert done.stderr.startswith("doctor tiny 1.0.0   environment mine"), done.stderr
+    assert done.stdout == "", "no tools: it went as far as the cloud, for which there are no credentials here"
+    elsewhere = immtf_program("doctor", "--environment", "mine", "--home", "tiny/.immtf", cwd=tiny.parent, env=env)
+    assert (elsewhere.returncode, "name the block" in elsewhere.stderr, elsewhere.stdout) == (2, True, "")
+
+
 def test_the_way_from_the_finding_to_the_person(tiny: Path, env: dict[str, str]) -> None:
     """Terraform that can't plan is a finding with Terraform's own words, not the end of the doctor."""
     assert immtf_program("upgrade", "--yes", cwd=tiny, env=env).returncode == 0

@@ -50,6 +50,12 @@ class Place:
     def target(self, name: str | None = None, *, test: bool = False, makes: bool = False) -> Target:
         return aws_target(self.block, replace(self.options, environment=name), test=test, makes=makes)
 
+    def keep(self, name: str) -> None:
+        """Have immtf keep an environment, as before there were definitions."""
+        self.options, options = replace(self.options, environments=self.directory), self.options
+        self.target(name, makes=True)
+        self.options = options
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
@@ -85,7 +91,7 @@ def test_production_is_no_test_s(place: Place) -> None:
     assert target.override["terraform"]["backend"]["local"]["path"] == str(place.definitions / "states/tiny")
     with pytest.raises(UsageError, match="no test's: its class is production"):
         place.target("live", test=True)
-    place.target("kept", makes=True)
+    place.keep("kept")
     with pytest.raises(UsageError, match="this environment is no test's"):
         place.target("kept", test=True)
 
@@ -140,11 +146,12 @@ def test_a_state_in_the_old_place_is_never_taken_for_none(place: Place) -> None:
 
 def test_a_name_that_isn_t_there_is_told_with_the_nearest(place: Place) -> None:
     place.define()
-    place.target("kept", makes=True)
-    for name, near in (("stagin", "staging"), ("kep", "kept"), ("zzz", "those there: kept, staging")):
+    place.target("staging")
+    place.keep("kept")
+    for name, near in (("stagin", "did you mean --environment staging?; "), ("kep", "did you mean --environment kept?; "), ("zzz", "")):
         with pytest.raises(UsageError, match="there is no environment") as caught:
             place.target(name)
-        assert near in caught.value.next
+        assert caught.value.next.startswith(f"{near}defined: staging; kept: kept; a new one is defined first, in ")
     with pytest.raises(UsageError, match="can't be the name"):
         place.target("../x")
 
@@ -155,19 +162,59 @@ def test_a_directory_that_is_called_like_a_definition_is_none(place: Place) -> N
     assert place.target("staging").environment == "staging"
     with pytest.raises(UsageError) as refused:
         place.target("odd")
-    assert refused.value.next == "those there: staging"
+    assert refused.value.next.startswith("defined: staging; ")
 
 
 def test_without_any_both_directories_are_told(place: Place) -> None:
     with pytest.raises(UsageError, match="there is no environment") as caught:
         place.target("zzz")
-    assert str(place.definitions) in caught.value.next
+    assert caught.value.where == f"{place.definitions}, {place.home / 'environments'}"
+    assert caught.value.next == "none is defined and none is kept here: are both directories right?; `immtf create` makes one"
+
+
+@pytest.mark.parametrize("test", [False, True], ids=["create", "test-create"])
+def test_where_some_are_defined_none_is_made_by_a_name_that_is_not(place: Place, *, test: bool) -> None:
+    """F44: `--environment stagin` would be another production, and a test would run without what the definition says."""
+    place.define()
+    place.keep("kept")
+    with pytest.raises(UsageError) as caught:
+        place.target("stagin", test=test, makes=True)
+    assert f"a new one is defined first, in {place.definitions}/stagin.yaml" in caught.value.next
+    assert sorted(path.name for path in (place.home / "environments").iterdir()) == ["kept"]
+    assert place.target("kept", makes=True).environment == "kept"
+
+
+def test_a_directory_of_definitions_that_is_not_there_is_none_without_definitions(place: Place) -> None:
+    """F44: from a fresh home and a wrong directory all of production would be made a second time."""
+    place.options = replace(place.options, environments=place.directory / "nowhere")
+    with pytest.raises(UsageError) as caught:
+        place.target("live", makes=True)
+    assert f"there is no directory {place.directory}/nowhere, which --environments names" in caught.value.next
+    assert not place.home.exists()
 
 
 def test_a_file_with_the_other_suffix_is_not_passed_over(place: Place) -> None:
     place.define().rename(place.definitions / "staging.yml")
     with pytest.raises(UsageError, match=r"no file staging\.yaml"):
         place.target("staging", makes=True)
+
+
+@pytest.mark.parametrize("what", ["suffix", "link", "directory"])
+def test_what_was_to_define_environments_and_can_not_be_read_is_not_passed_over(place: Place, what: str) -> None:
+    """F44: neither is its own name made anew, nor one that is mistyped."""
+    file = place.define()
+    if what == "directory":
+        file.unlink()
+        place.definitions.rmdir()
+        place.definitions.symlink_to(place.directory / "nowhere")
+    else:
+        file.rename(file.with_suffix(".yml" if what == "suffix" else ".gone"))
+    if what == "link":
+        file.symlink_to("nowhere.yaml")
+    for name in ("staging", "stagin"):
+        with pytest.raises(UsageError, match=r"leads to no file|no file staging|there is no environment"):
+            place.target(name, makes=True)
+    assert not place.home.exists()
 
 
 def test_what_a_block_does_not_declare_is_told_with_its_place(place: Place) -> None:
@@ -186,13 +233,15 @@ def test_states_that_immtf_keeps_are_not_forgotten_for_a_definition(place: Place
         place.target("staging")
 
 
+@pytest.mark.parametrize("worked", [False, True], ids=["looked", "worked"])
 @pytest.mark.parametrize("makes", [False, True])
-def test_a_name_that_was_defined_is_not_kept_here_where_its_file_is_not_found(place: Place, *, makes: bool) -> None:
+def test_a_name_that_was_defined_is_not_kept_here_where_its_file_is_not_found(place: Place, *, makes: bool, worked: bool) -> None:
     """From a wrong directory of definitions, `create` would make all of production a second time, with a state of its own."""
     place.define(LIVE, "live")
     directory = place.target("live").directory
     assert directory is not None
-    (directory / "work").mkdir()
+    if worked:
+        (directory / "work").mkdir()
     place.options = replace(place.options, environments=place.directory / "nowhere")
     with pytest.raises(UsageError) as refused:
         place.target("live", makes=makes)

@@ -51,14 +51,39 @@ def test_a_cycle_is_a_usage_error_that_shows_it(parts: Path) -> None:
     done = immtf_program("graph", "parts", cwd=parts.parent)
     assert done.returncode == ExitCode.USAGE
     assert "blocks need each other in a cycle: base -> consul -> base" in done.stderr
-    assert f"{parts}/consul/immtf.yaml: consul requires base" in done.stderr
+    assert f"{parts}/consul/immtf.yaml:3: consul requires base" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "drawn"),
+    [
+        (("--only", "consul"), "stage 1\n  consul 1.0.0\n    requires base ~> 1.0\n"),
+        (("--until", "base"), "stage 1\n  base 1.0.0\n"),
+        (("--from", "base"), TEXT),
+    ],
+    ids=lambda value: value[0].strip("-") if isinstance(value, tuple) else "drawn",
+)
+def test_the_blocks_to_draw_may_be_chosen(parts: Path, words: tuple[str, ...], drawn: str) -> None:
+    done = immtf_program("graph", "parts", *words, cwd=parts.parent)
+    assert (done.returncode, done.stdout) == (0, drawn)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [(("parts", "--only", "consol"), "did you mean consul?"), (("parts/base", "--from", "base"), "--from is for an infrastructure")],
+    ids=["no such block", "one block"],
+)
+def test_a_choice_that_makes_no_sense_is_refused(parts: Path, words: tuple[str, ...], told: str) -> None:
+    done = immtf_program("graph", *words, cwd=parts.parent)
+    assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
+    assert told in done.stderr
 
 
 def test_an_unknown_block_is_a_usage_error_with_the_nearest_name(parts: Path) -> None:
     make_part(parts, "web", '{ consol: ">= 1" }')
     done = immtf_program("graph", "parts", cwd=parts.parent)
     assert done.returncode == ExitCode.USAGE
-    assert f"{parts}/web/immtf.yaml: block web requires consol, and there is no such block\n  next: did you mean consul?" in done.stderr
+    assert f"{parts}/web/immtf.yaml:3: block web requires consol, and there is no such block\n  next: did you mean consul?" in done.stderr
 
 
 def test_health_needs_a_place(parts: Path) -> None:

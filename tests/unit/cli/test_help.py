@@ -40,7 +40,7 @@ OPTIONS = [
     pytest.param(item, id=f"{' '.join(words)} {item.opts[0]}")
     for words, command in EVERY.items()
     for item in command.params
-    if isinstance(item, click.Option)
+    if isinstance(item, click.Option) and not item.hidden  # hidden is what immtf gives to itself
 ]
 
 

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from immtf.cli.many import children_environment, place_options, variable_files
+from immtf.cli.many_order import neighbour_files
 from immtf.cli.options import Options
+from immtf.model.environment import Neighbours
+from immtf.plan.neighbours import read_neighbours
 from tests.unit.cli.infrastructure import make_block, make_infrastructure
 from tests.unit.cli.program import environment, immtf_program
 
@@ -42,6 +45,7 @@ def dry(infra: Path, env: Mapping[str, str], command: str, *arguments: str) -> l
         (("create", "--only", "service", "--only", "base"), "base service"),
         (("create", "--from", "consul"), "consul service"),
         (("upgrade", "--until", "consul"), "base consul"),
+        (("plan", "--until", "consul"), "base consul"),
         (("destroy", "--from", "consul", "--until", "service"), "service consul"),
     ],
     ids=" ".join,
@@ -51,6 +55,12 @@ def test_a_dry_run_shows_the_chosen_blocks_in_order_and_reads_nothing(
 ) -> None:
     assert dry(infra, bare, *arguments) == blocks.split()
     assert not (infra.parent / ".immtf").exists()
+
+
+@pytest.mark.parametrize("command", ["plan", "upgrade", "destroy", "status"])
+def test_a_dry_run_takes_a_producer_that_is_elsewhere_as_the_run_does(tmp_path: Path, bare: dict[str, str], command: str) -> None:
+    make_block(tmp_path / "infra", "consul", {"base": "~> 1.0"})
+    assert dry(tmp_path / "infra", bare, command) == ["consul"]
 
 
 @pytest.mark.parametrize("output", ["text", "lines", "json"])
@@ -130,6 +140,13 @@ def test_variables_go_in_files_that_only_this_user_reads_and_that_are_gone_after
         assert path.stat().st_mode & 0o777 == 0o600
         assert json.loads(path.read_text()) == {"word": "secret"}
     assert not path.exists()
+
+
+def test_what_a_block_s_run_is_told_of_the_others_is_gone_afterwards(tmp_path: Path) -> None:
+    with neighbour_files(tmp_path / "n", {"base": Neighbours(("web",))}) as found:
+        assert found == {"base": f"--neighbours={tmp_path}/n/base.json"}
+        assert read_neighbours(tmp_path / "n/base.json") == Neighbours(("web",))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_whole_ends_as_it_should_where_nobody_can_be_asked(infra: Path, bare: dict[str, str]) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from immtf.adapters import tether
 from immtf.app.target import Target
 from immtf.cli.options import Options
-from immtf.cli.orphans import RECORD, is_kept, with_test_tags
+from immtf.cli.orphans import RECORD, is_kept, refuse_of_a_test, with_test_tags
 from immtf.cli.testing import ground_of, leading_to
+from immtf.errors import UsageError
 from immtf.plan.config import load_block
 from immtf.plan.reaping import new_record, record_text, tags_of
 from tests.unit.cli.program import immtf_program, make_tiny
@@ -74,6 +77,52 @@ def test_whatever_works_in_a_test_s_environment_makes_things_with_its_tags(tmp_p
     assert not is_kept(directory)
     (directory / RECORD).write_text("{")
     assert with_test_tags(target).tags == {}
+
+
+@pytest.mark.parametrize("cloud", ["aws", "lab"])
+def test_nothing_else_is_made_where_a_test_is_at_work(tmp_path: Path, cloud: str) -> None:
+    """F44: it would bear the test's end in its tags, and go with the test's environment."""
+    directory = tmp_path / ("labs" if cloud == "lab" else "environments") / "mine"
+    directory.mkdir(parents=True)
+    target = Target(cloud=cloud, environment="mine", is_test=True, home=tmp_path, process={})
+    refuse_of_a_test(target)
+    (directory / RECORD).write_text(record_text(new_record("mine", (), at=0, life=60)))
+    with pytest.raises(UsageError, match="a test has the environment mine until 1970-01-01T00:01:00Z"):
+        refuse_of_a_test(target)
+    directory.rename(directory.with_name(NAME))
+    refuse_of_a_test(replace(target, environment=NAME))
+
+
+def test_create_is_kept_out_of_a_running_test_unless_it_works_for_it(blocks: Path, tmp_path: Path, env: dict[str, str]) -> None:
+    base = blocks.parent / "base"
+    assert immtf_program("create", str(base), "--yes", "--environment", "mine", cwd=tmp_path, env=env).returncode == 0
+    file = tmp_path / ".immtf/environments/mine" / RECORD
+    file.write_text(record_text(new_record("mine", (), at=0, life=60)))
+    refused = immtf_program("create", str(base), "--yes", "--environment", "mine", cwd=tmp_path, env=env)
+    assert (refused.returncode, "a test has the environment mine" in refused.stderr) == (2, True), refused.stderr
+    with tether.held(tmp_path / "tether") as held:
+        child = immtf_program("create", str(base), "--yes", "--environment", "mine", cwd=tmp_path, env={**env, tether.VARIABLE: str(held)})
+    assert child.returncode == 0, child.stderr
+
+
+def test_a_variable_goes_to_the_blocks_that_declare_it(blocks: Path, tmp_path: Path) -> None:
+    (blocks.parent / "base/more.tf").write_text('variable "size" {}\n')
+    (blocks / "main.tf").write_text('variable "own" {}\n')
+    ground = ground_of(Options(block=blocks, variables=("size=20", "own=x", 'word="w"')))
+    with ground.variables(tmp_path / "v") as files:
+        given = {name: json.loads(Path(word.removeprefix("--var-file=")).read_text()) for name, word in files.items()}
+    assert given == {"base": {"size": 20, "word": "w"}, "net": {"word": "w"}}
+    assert not (tmp_path / "v").exists()
+    with pytest.raises(UsageError, match="no block declares variable sise"):
+        ground_of(Options(block=blocks, variables=("sise=20",)))
+
+
+def test_a_variable_that_only_the_version_before_declares_is_one(blocks: Path) -> None:
+    before = load_block(blocks)
+    (blocks / "immtf.yaml").write_text("block: service\nversion: 1.1.0\nterraform: now\n")
+    (blocks / "now").mkdir()
+    (blocks / "now/main.tf").touch()
+    assert ground_of(Options(block=blocks, variables=("word=w",)), before).producers != ()
 
 
 @pytest.mark.parametrize(

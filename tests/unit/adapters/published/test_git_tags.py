@@ -59,6 +59,15 @@ def test_a_repository_of_one_block_needs_no_name_in_its_tags(repository: Path) -
     ]
 
 
+def test_what_is_below_a_block_is_the_blocks(repository: Path) -> None:
+    write_block(repository / "blocks/consul", "consul 1.0.0")
+    write_block(repository / "blocks/consul/swap", "consul 1.0.0")
+    commit(repository, "consul/1.0.0", "v1.0.0")
+    found = looked(repository)
+    assert [(one.name, one.place.path) for one in found.published] == [("consul", "blocks/consul")] * 2
+    assert found.unread == ()
+
+
 def test_what_does_not_fit_is_told_and_left_out(repository: Path) -> None:
     """A version in a tag and another one in the file: nobody knows which is meant."""
     write_block(repository / "base", "base 1.0.0")

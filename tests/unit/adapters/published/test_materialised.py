@@ -55,10 +55,64 @@ def in_git(tree: Path) -> Published:
     return Published("consul", "1.0.0", {}, Place("git", "infra", "consul/1.0.0", "blocks/consul"), f"git:{made}")
 
 
-def test_a_directory_is_used_where_it_is(tree: Path, tmp_path: Path) -> None:
-    blocks = blocks_of(write_lock(tmp_path, in_directory(tree)), tmp_path / "home")
-    assert blocks["consul"].directory == tree / "blocks/consul"
-    assert not (tmp_path / "home").exists()
+def test_of_a_directory_a_copy_is_run_which_has_all_that_was_compared(tree: Path, tmp_path: Path) -> None:
+    """What is changed in the directory after the comparison, by an editor or a checkout, is in no run of it."""
+    (tree / "shared.tf").write_text('output "x" { value = 1 }\n')
+    (tree / "blocks/consul/shared.tf").symlink_to("../../shared.tf")
+    (tree / "blocks/consul/same.tf").symlink_to("main.tf")
+    (tree / "blocks/consul/empty").mkdir()
+    (tree / "blocks/consul/run.sh").touch(mode=0o755)
+    one, said = in_directory(tree), []
+    lock = write_lock(tmp_path, one)
+    block = blocks_of(lock, tmp_path / "home", say=said.append)["consul"]
+    assert block.directory == tmp_path / f"home/blocks/consul/1.0.0-{one.digest[7:19]}/tree/blocks/consul"
+    (tree / "modules/node/main.tf").write_text("# changed meanwhile\n")
+    assert content_digest(block) == one.digest
+    copy = block.directory
+    assert sorted(path.name for path in copy.iterdir()) == ["empty", "immtf.yaml", "main.tf", "run.sh", "same.tf", "shared.tf"]
+    assert (copy / "shared.tf").read_text() == (tree / "shared.tf").read_text()
+    assert not (copy / "shared.tf").is_symlink(), "its text is no content: what it leads to counts"
+    assert (copy / "same.tf").is_symlink()
+    assert (copy / "run.sh").stat().st_mode & 0o100
+    assert len(said) == 1
+
+
+def test_what_a_link_leads_to_outside_counts(tree: Path, tmp_path: Path) -> None:
+    (tree / "shared.tf").write_text("# one\n")
+    (tree / "blocks/consul/shared.tf").symlink_to("../../shared.tf")
+    lock = write_lock(tmp_path, in_directory(tree))
+    (tree / "shared.tf").write_text("# other\n")
+    with pytest.raises(UsageError, match="was changed since it was locked"):
+        blocks_of(lock, tmp_path / "home")
+    (tree / "blocks/consul/more").symlink_to("../../modules")
+    with pytest.raises(UsageError, match="a link to a directory outside of the block"):
+        content_digest(load_block(tree / "blocks/consul"))
+
+
+def test_a_link_with_an_absolute_path_leads_to_no_copy(tree: Path, tmp_path: Path) -> None:
+    """Not even one within the block: what is run would be what it leads to, and that may change."""
+    place = tree / "blocks/consul"
+    (place / "own.txt").symlink_to(place / "main.tf")
+    block = blocks_of(write_lock(tmp_path, in_directory(tree)), tmp_path / "home")["consul"]
+    assert not (block.directory / "own.txt").is_symlink()
+    (place / "here").symlink_to(place)
+    with pytest.raises(UsageError, match="a link to a directory by an absolute path"):
+        content_digest(load_block(place))
+
+
+def test_versions_of_providers_are_those_that_stand_in_the_directory_now(tree: Path, tmp_path: Path) -> None:
+    pins, lock = tree / "blocks/consul/.terraform.lock.hcl", write_lock(tmp_path, in_directory(tree))
+    for text in ("# one\n", "# two\n"):
+        pins.write_text(text)
+        block = blocks_of(lock, tmp_path / "home")["consul"]
+        assert (block.directory / pins.name).read_text() == text
+
+
+def test_a_directory_that_is_changed_while_it_is_copied_is_refused(tree: Path, tmp_path: Path) -> None:
+    lock = write_lock(tmp_path, in_directory(tree))
+    with pytest.raises(UsageError, match="was changed since it was locked"):
+        blocks_of(lock, tmp_path / "home", say=lambda _text: (tree / "modules/node/main.tf").unlink())
+    assert not [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize("file", ["blocks/consul/main.tf", "modules/node/main.tf", "blocks/consul/more.txt"])
@@ -67,7 +121,7 @@ def test_a_directory_that_was_changed_is_refused(tree: Path, tmp_path: Path, fil
     lock = write_lock(tmp_path, in_directory(tree))
     with (tree / file).open("a") as more:
         more.write("# more\n")
-    with pytest.raises(ImmtfError, match="was changed since it was locked") as caught:
+    with pytest.raises(UsageError, match="was changed since it was locked") as caught:
         blocks_of(lock, tmp_path / "home")
     assert "immtf resolve" in caught.value.next
 
@@ -109,7 +163,7 @@ def test_a_copy_that_was_changed_is_refused_and_made_anew_when_it_is_moved_away(
     lock = write_lock(tmp_path, in_git(tree))
     block = blocks_of(lock, tmp_path / "home")["consul"]
     (block.directory / "main.tf").write_text("# mine\n")
-    with pytest.raises(ImmtfError, match=r"this copy of consul 1\.0\.0 was changed") as caught:
+    with pytest.raises(UsageError, match=r"this copy of consul 1\.0\.0 was changed") as caught:
         blocks_of(lock, tmp_path / "home")
     shutil.rmtree(caught.value.where)
     assert (blocks_of(lock, tmp_path / "home")["consul"].directory / "main.tf").read_text() == CALLS
@@ -165,7 +219,7 @@ def test_an_image_of_a_registry_is_pulled_by_its_digest(tree: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("engine", "error", "told"),
     [
-        ({"image_id": f"sha256:{'2' * 64}"}, ImmtfError, "is another image than the one that was locked"),
+        ({"image_id": f"sha256:{'2' * 64}"}, UsageError, "is another image than the one that was locked"),
         ({"directory": "/elsewhere"}, ImmtfError, "don't say where"),
         ({"reference": "x:1"}, ContainerFailed, "is not here"),
     ],
@@ -182,7 +236,7 @@ def test_an_image_that_is_not_the_locked_one_is_refused(
 def test_another_block_than_the_locked_one_is_refused(tree: Path, tmp_path: Path) -> None:
     lock = write_lock(tmp_path, in_directory(tree))
     write_block(tree / "blocks/consul", "consul 1.1.0", {}, CALLS)
-    with pytest.raises(ImmtfError, match=r"the lock has consul 1\.0\.0, and here is consul 1\.1\.0"):
+    with pytest.raises(UsageError, match=r"the lock has consul 1\.0\.0, and here is consul 1\.1\.0"):
         blocks_of(lock, tmp_path / "home")
 
 

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from immtf.adapters.terraform.hcl import adopts, local_sources, provider_aliases, remote_states, sensitive_variables
+from immtf.adapters.terraform.hcl import (
+    adopts,
+    local_sources,
+    own_backend,
+    provider_aliases,
+    remote_states,
+    remote_states_called,
+    sensitive_variables,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +63,31 @@ def test_native_syntax(tmp_path: Path) -> None:
     assert provider_aliases(tmp_path, "google") == ("other",)
     assert provider_aliases(tmp_path, "azurerm") == ()
     assert local_sources(tmp_path) == {"../../modules/m", "./same"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kind"),
+    [
+        ("main.tf", 'terraform {\n  required_version = ">= 1"\n  backend "s3" {\n    bucket = "b"\n  }\n}\n', "s3"),
+        ("main.tf", 'terraform { backend "gcs" {} }\n', "gcs"),
+        ("main.tf", "terraform {\n  cloud {\n  }\n}\n", "cloud"),
+        ("main.tf", '# backend "s3" {}\nvariable "backend" {}\n', ""),
+        ("main.tf.json", '{"terraform": [{"backend": {"local": {}}}]}', "local"),
+        ("main.tf.json", '{"terraform": {"cloud": {}}}', "cloud"),
+        ("main.tf.json", '{"terraform": {"required_version": ">= 1"}}', ""),
+    ],
+)
+def test_the_backend_that_a_root_module_has_itself(tmp_path: Path, name: str, text: str, kind: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert own_backend(tmp_path) == kind
+
+
+def test_states_that_called_modules_read(tmp_path: Path) -> None:
+    reads = 'data "terraform_remote_state" "%s" { backend = "s3" }\n'
+    for place, calls, name in (("root", "../one", "own"), ("one", "../two", "base"), ("two", "../one", "net")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "main.tf").write_text(f'module "m" {{\n  source = "{calls}"\n}}\n' + reads % name)
+    assert remote_states_called(tmp_path / "root") == {"base": tmp_path / "one", "net": tmp_path / "two"}
 
 
 def test_a_call_on_one_line_is_one_too(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from immtf.plan.config.document import Path, read_document
 
+BOMB = "a0: &a0 [x]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 9)}]\n" for n in range(9))
 TEXT = st.text(alphabet=st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="\ufeff\ufffe\uffff\u2028\u2029"), max_size=8)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**9), 10**9) | TEXT,
@@ -127,6 +128,7 @@ def test_keys_are_always_text() -> None:
         ("a: 1\nb: \x01", (2, 4), "a character that YAML does not allow"),
         ("- " * 5000, (1, 1), "lists or mappings within each other, too deep to be a block's file"),
         ("[" * 5000, (1, 1), "lists or mappings within each other, too deep to be a block's file"),
+        (BOMB, (1, 1), "more than 300000 values, with what its aliases stand for"),
     ],
 )
 def test_what_is_wrong_with_the_yaml_is_told_in_plain_words(text: str, place: tuple[int, int], what: str) -> None:

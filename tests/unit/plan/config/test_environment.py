@@ -88,6 +88,7 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
         ("{ s3: { bucket: 3 } }", "3:16: backend.s3: `bucket` is missing; `s3: { bucket: … }`"),
         ("{ s3: { bucket: a, prefix: 3 } }", "3:37: backend.s3.prefix: `prefix` should be text"),
         ("{ htp: { address: '{environment}{block}' } }", "3:17: backend.htp: `htp` is no backend; did you mean `http`?"),
+        ("{ quux: { x: '{environment}{block}' } }", "3:18: backend.quux: `quux` is no backend; Terraform's are artifactory, azurerm, consul, cos, etcd, etcdv3, gcs, http, inmem, kubernetes, local, manta, oci, oss, pg, s3, swift"),
         ("{ remote: { name: '{environment}{block}' } }", "3:20: backend.remote: `remote` runs Terraform elsewhere, so immtf can't judge what is applied; name a backend that only keeps states"),
         ("{ local: {} }", "3:19: backend.local: `path` is missing; `local: { path: … }`"),
         ("{ local: { path: 'a/{environment}' } }", "3:19: backend.local: all blocks would share one state; put `{block}` into `path`"),
@@ -114,6 +115,32 @@ def test_mistakes_in_a_backend(tmp_path: Path, backend: str, told: str) -> None:
 )
 def test_backends_that_will_do(tmp_path: Path, backend: str) -> None:
     assert mistakes(tmp_path, f"{HEAD}backend: {backend}\n") == []
+
+
+def test_a_secret_is_told_by_its_place_and_never_shown(tmp_path: Path) -> None:
+    """F44."""
+    text = """\
+environment: staging
+class: test
+backend: { pg: { conn_str: "postgres://bob:hunter2@db/{block}", schema_name: "{environment}", assume: { secret_key: hunter2 } } }
+variables: { url: "https://bob:hunter2@host", list: ["password=hunter2"], token: "https://bob:hunter2@host" }
+blocks: { consul: { variables: { dsn: "password=hunter2" } } }
+"""
+    found = mistakes(tmp_path, text, {"consul": frozenset({"dsn"})})
+    assert found == [
+        "3:28: backend.pg.conn_str: looks like a URL with a password, and secrets don't belong in this file; give it by the environment variable of the backend",
+        "3:117: backend.pg.assume.secret_key: secrets don't belong in this file; give it by the environment variable of the backend",
+        "4:19: variables.url: looks like a URL with a password, and secrets don't belong in this file; take it out, and give it from outside: TF_VAR_url, or --var-file",
+        "4:54: variables.list[0]: looks like a connection string with a password, and secrets don't belong in this file; take it out, and give it from outside: TF_VAR_list, or --var-file",
+        "4:82: variables.token: looks like a URL with a password, and secrets don't belong in this file; take it out, and give it from outside: TF_VAR_token, or --var-file",
+        "5:39: blocks.consul.variables.dsn: looks like a connection string with a password, and secrets don't belong in this file; take it out, and give it from outside: TF_VAR_dsn, or --var-file",
+    ]
+    assert "hunter2" not in "".join(found)
+
+
+def test_a_secret_where_variables_would_be_is_told_too(tmp_path: Path) -> None:
+    found = mistakes(tmp_path, HEAD + 'backend: { s3: { bucket: a } }\nvariables: "password=hunter2"\n')
+    assert "4:12: variables: looks like a connection string with a password" in " ".join(found)
 
 
 def test_one_production_environment_may_have_a_place_of_its_own(tmp_path: Path) -> None:
