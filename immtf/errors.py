@@ -121,6 +121,12 @@ class BlocksFailed(ImmtfError):
         self.exit_code = code
 
 
+class PlanLater(ImmtfError):
+    """What an upgrade would do to a block can't be known before another one is upgraded."""
+
+    exit_code = ExitCode.CHANGES_PENDING
+
+
 class PlanRefused(ImmtfError):
     """A plan would do what its step may not; nothing of it was applied."""
 

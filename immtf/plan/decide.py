@@ -113,7 +113,7 @@ def _decide_tie(volume: Volume, tie: Attachment, instance: Instance | None) -> D
 
 
 def decide_apply(now: NodeNow) -> Decision:
-    """Decide `ApplyNode`: every volume must be free or on this node's own instance, and no stray instance may wait for it.
+    """Decide `ApplyNode`: every volume must be free or on an instance of this node's own, and no stray instance may wait for it.
 
     A volume that is still on its way off another instance is waited for.
     """
@@ -125,12 +125,13 @@ def decide_apply(now: NodeNow) -> Decision:
             f"or take it in with terraform import '{now.place.instance}' {now.strays[0].instance_id}",
             "stray-instance",
         )
+    own = {item.instance_id for item in (now.instance, *now.slots.values()) if item is not None}
     for place in now.place.volumes:
         volume = now.volumes.get(place.name)
         if volume is None and place.volume_id:
             return lost(place)
         for tie in volume.attachments if volume else ():
-            if now.instance is None or tie.instance_id != now.instance.instance_id:
+            if tie.instance_id not in own:
                 what = f"{place.volume_id} is {tie.state} to {tie.instance_id}, not to this node's instance"
                 if tie.state == "detaching":  # on its way off, as it was seen to come back from `available`
                     return Wait(what)

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from immtf.model.cloud import GONE
 from immtf.model.rows import FindingRow
+from immtf.plan.decide import interface_astray
 from immtf.plan.layout import INSTANCE
 from immtf.plan.others import seen_down
 from immtf.plan.quorum import judge_removal, stale_peers
+from immtf.plan.slots import beside
 from immtf.plan.snapshots import RUN_TAG
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Kind(StrEnum):
     DETACHED = "detached-volume"
     STOPPED = "stopped-node"
     SICK = "sick-node"
+    SWAP = "unfinished-swap"
     TAINTED = "tainted"
     SNAPSHOT = "orphan-snapshot"
 
@@ -58,6 +61,7 @@ _HARM = {
     Kind.DETACHED: _AWAY,
     Kind.STOPPED: _AWAY,
     Kind.SICK: _AWAY,
+    Kind.SWAP: "the node may be away, and an instance too many costs money",
     Kind.STALE_PEER: "it counts for the quorum and never votes",
     Kind.SNAPSHOT: "it costs money, and may be the last copy of the data",
 }
@@ -153,9 +157,11 @@ def _of_node(now: NodeNow, snapshot: Snapshot) -> list[Finding]:
     doubtful = _doubtful(now)
     if doubtful:
         return doubtful
+    if beside(now):
+        return [_unfinished_swap(now)]
     if not now.alive:
         return [_without_instance(now)]
-    own = [*_strays(now), *_stopped(now), *_tainted(now), *_detached(now)]
+    own = [*_strays(now), *_stopped(now), *_tainted(now), *_detached(now), *_addressless(now)]
     return own or _sick(now, snapshot)
 
 
@@ -165,6 +171,7 @@ def _doubtful(now: NodeNow) -> list[Finding]:
         volume, subject = now.volumes.get(place.name), f"{now.node}/{place.name}"
         owners = {tie.instance_id for tie in volume.attachments} - {now.place.instance_id} if volume else set()
         owners -= {stray.instance_id for stray in now.strays} if not now.alive else set()
+        owners -= {item.instance_id for item in now.slots.values() if item}
         if volume is None and place.volume_id:
             fix = "a person finds it (another region? deleted?) before anything is touched"
             found.append(Finding(Kind.LOST_VOLUME, subject, f"{place.volume_id} is in the state and not in the cloud", fix, node=now.node))
@@ -173,6 +180,12 @@ def _doubtful(now: NodeNow) -> list[Finding]:
             fix = "a person looks at that instance, and detaches the volume by hand if it doesn't belong there"
             found.append(Finding(Kind.ELSEWHERE, subject, evidence, fix, node=now.node))
     return found
+
+
+def _unfinished_swap(now: NodeNow) -> Finding:
+    names = ", ".join(f"{item.instance_id} ({item.state})" for item in beside(now))
+    evidence = f"{names} beside the node's {now.place.instance_id or 'volumes'}"
+    return Finding(Kind.SWAP, str(now.node), evidence, "`immtf upgrade` finishes it, whichever image is wanted", node=now.node)
 
 
 def _without_instance(now: NodeNow) -> Finding:
@@ -191,6 +204,8 @@ def _without_instance(now: NodeNow) -> Finding:
 
 def _strays(now: NodeNow) -> list[Finding]:
     fix = "a person makes sure that it is not the one that serves, and terminates it: an import would need another address"
+    if now.slots:
+        fix = "`immtf upgrade` takes it up if it is what is wanted; else a person makes sure that it has nothing, and terminates it"
     return [
         Finding(
             Kind.ORPHAN,
@@ -234,6 +249,13 @@ def _detached(now: NodeNow) -> list[Finding]:
             evidence = f"{volume.volume_id} is attached to nothing"
             found.append(Finding(Kind.DETACHED, f"{now.node}/{place.name}", evidence, fix, not now.place.tainted, now.node))
     return found
+
+
+def _addressless(now: NodeNow) -> list[Finding]:
+    astray, loose = interface_astray(now), now.interface is not None and not now.interface.instance_id
+    evidence = astray.reason if astray else f"{now.place.interface.interface_id} is attached to nothing" if now.place.interface else ""
+    fix = f"a person: {astray.next}" if astray else "`immtf upgrade` attaches it to the node's instance"
+    return [Finding(Kind.DETACHED, f"{now.node}/address", evidence, fix, node=now.node)] if astray or loose else []
 
 
 def _sick(now: NodeNow, snapshot: Snapshot) -> list[Finding]:

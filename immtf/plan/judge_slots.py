@@ -62,11 +62,23 @@ def judge_retired(plan: PlanData, now: NodeNow) -> list[Refusal]:
     ]
 
 
+def judge_remade(plan: PlanData, now: NodeNow) -> list[Refusal]:
+    """Refuse, before it is stopped, that the instance that serves is made anew in its own slot: it has the node's address.
+
+    One that is only marked as unfinished is taken up, and never made anew.
+    """
+    rows = [row for row in acting(plan) if now.place.slots and row.address == now.place.instance and row.is_replace]
+    mend = "let it come with another image, or another user data: that is another slot, beside this one"
+    return refuse_rows([] if now.place.tainted else rows, "slot-in-use", "would be made anew in its own slot while the node has it", mend)
+
+
 def _unplugs(row: Change, now: NodeNow) -> bool:
     """Return whether a row would take the node's network interface off the running instance that has its volumes."""
     ties = row.after.get("attachment") if row.type == INTERFACE and row.is_update and now.running else None
-    wanted = {str(tie.get("instance")) for tie in ties} if isinstance(ties, list) else set()
-    return bool(wanted) and wanted != {now.place.instance_id}
+    if not isinstance(ties, list):
+        return False
+    wanted = {str(tie.get("instance")) for tie in ties}
+    return wanted != {now.place.instance_id} if wanted else bool(row.before.get("attachment"))
 
 
 def _is_slot(row: Change, now: NodeNow, slot: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from immtf.model.cloud import GONE
 from immtf.model.layout import Held
 from immtf.model.snapshot import ChangeKind, NodeChange, NodeNow
 from immtf.plan.layout import ATTACHMENT, INSTANCE
@@ -26,7 +27,7 @@ def seen_in_slots(now: NodeNow, instances: Mapping[str, Instance], interface: In
 
     `instances` are the cloud's, by id. The node's own private address is that of its interface, whichever instance has it.
     """
-    place = serving(now.place, now.volumes)
+    place = serving(now.place, now.volumes, interface)
     instance = instances.get(place.instance_id)
     if instance is not None and place.interface is not None:
         instance = replace(instance, address=place.interface.ip)
@@ -34,16 +35,29 @@ def seen_in_slots(now: NodeNow, instances: Mapping[str, Instance], interface: In
     return replace(now, place=place, instance=instance, slots=slots, interface=interface)
 
 
-def serving(place: NodePlace, volumes: Mapping[str, Volume | None]) -> NodePlace:
-    """Return the node's place with the slot that has its volumes; as the state tells where none has them, or several do."""
-    owners = {tie.instance_id for volume in volumes.values() if volume for tie in volume.attachments}
+def serving(place: NodePlace, volumes: Mapping[str, Volume | None], interface: Interface | None = None) -> NodePlace:
+    """Return the node's place with the slot that has its volumes; as the state tells where none has them, or several do.
+
+    Of a node without volumes it is the slot that has its network interface.
+    """
+    owners = {interface.instance_id} if interface and not place.volumes else set()
+    owners |= {tie.instance_id for volume in volumes.values() if volume for tie in volume.attachments}
     having = [slot for slot in place.slots if slot.instance_id and slot.instance_id in owners]
     return place.in_slot(having[0]) if len(having) == 1 else place
 
 
+def beside(now: NodeNow) -> list[Instance]:
+    """Return the living instances of a node that stand beside the one that has its volumes, or had them last: a swap is not finished."""
+    live = [item for item in now.slots.values() if item is not None and item.state not in GONE]
+    return [item for item in live if item.instance_id != now.place.instance_id]
+
+
 def held(now: NodeNow, slot: str, *, both: bool) -> Held | None:
-    """Return what Terraform is to keep while `slot` is made (`both`) or taken away again; None where nothing else is there to keep."""
-    others = [(name, item) for name, item in now.slots.items() if name != slot and item is not None]
+    """Return what Terraform is to keep while `slot` is made (`both`) or taken away again; None where nothing else is there to keep.
+
+    Of several others it is the one that serves. An instance that is on its way out keeps nothing.
+    """
+    others = [(name, item) for name, item in now.slots.items() if name != slot and item is not None and item.state not in GONE]
     present = [(name, item) for name, item in others if now.instance is not None and item.instance_id == now.instance.instance_id]
     return Held((present or others)[0][0], (present or others)[0][1].image_id, both) if others else None
 

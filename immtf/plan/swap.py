@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from immtf.model.cloud import GONE
-from immtf.plan.decide import Act, Done, Halt, Wait, decide_stop, interface_astray, lost
+from immtf.plan.decide import Act, Done, Halt, Wait, decide_start, decide_stop, interface_astray, lost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +35,38 @@ class Order:
 Ordered: TypeAlias = "tuple[Decision, Order | None]"
 
 
+def has_moved(now: NodeNow, slot: str) -> bool:
+    """Return whether everything that holds data hangs on the wanted slot's instance: the volumes, or the interface where there are none."""
+    target = now.slots.get(slot)
+    ties = [{tie.instance_id for tie in volume.attachments} if volume else set() for volume in now.volumes.values()]
+    if not ties:
+        ties = [{now.interface.instance_id}] if now.interface else []
+    return target is not None and bool(ties) and all(target.instance_id in owners for owners in ties)
+
+
+def has_part(now: NodeNow, slot: str) -> bool:
+    """Return whether anything of the node hangs on the wanted slot's instance: a volume, or the network interface."""
+    target = now.slots.get(slot)
+    owners = {tie.instance_id for volume in now.volumes.values() if volume for tie in volume.attachments}
+    return target is not None and target.instance_id in owners | ({now.interface.instance_id} if now.interface else set())
+
+
+def decide_raise(now: NodeNow, slot: str) -> Decision:
+    """Decide what becomes of an instance that is in the wanted slot: it has to run, or to be gone altogether."""
+    target = now.slots.get(slot)
+    if target is None or target.state == "terminated":
+        return Done("there is no instance yet")
+    if target.state == "shutting-down":
+        return Wait(f"{target.instance_id} is {target.state}")
+    return decide_start(replace(now, instance=target))
+
+
 def decide_stop_old(now: NodeNow, slot: str) -> Decision:
-    """Decide `StopOld`: every instance of the node but the wanted slot's, one after the other."""
+    """Decide `StopOld`: every instance of the node but the wanted slot's, one after the other; none while the wanted one doesn't run."""
+    target = now.slots.get(slot)
+    if to_stop(now, slot) and (target is None or target.state != "running"):
+        what = f"the new instance {target.instance_id} does not run ({target.state})" if target else f"there is no instance in slot {slot}"
+        return Halt(f"{what}: nothing is stopped for it", _AGAIN, "no-instance")
     decisions = [decide_stop(replace(now, instance=item)) for name, item in now.slots.items() if name != slot and item is not None]
     unfinished = [decision for decision in decisions if not isinstance(decision, Done)]
     seen = ", ".join(decision.evidence for decision in decisions if isinstance(decision, Done))
@@ -80,7 +110,8 @@ def _volume(now: NodeNow, place: VolumePlace, volume: Volume | None, target: Ins
         ready = volume.state == "available"
         attach = (Act(f"attach {volume.volume_id} to {target.instance_id}"), Order("attach", target.instance_id, volume.volume_id))
         return attach if ready else (Wait(f"{volume.volume_id} is {volume.state}"), None)
-    tie = volume.attachments[0]
+    strange = [tie for tie in volume.attachments if tie.instance_id != target.instance_id]
+    tie = (strange or volume.attachments)[0]  # a volume may hang on several: what is done says nothing about another one
     return _tied(now, volume.volume_id, tie.instance_id, tie.state, target)
 
 

@@ -146,6 +146,8 @@ def action_of(now: NodeNow, change: NodeChange) -> str:
         return "adopt"
     if change.kind is ChangeKind.REPLACE and now.place.tainted and now.running and _image_of(now) == change.image_id:
         return "untaint"
+    if change.kind is ChangeKind.REPLACE and now.place.tainted and now.place.slots:
+        return "swap"  # it doesn't run: it is started and taken up in its slot
     if change.kind is not ChangeKind.NONE:
         return ACTIONS.get(change.kind, change.kind.value)
     return "start" if now.alive and not now.running else "skip"

@@ -14,7 +14,7 @@ from immtf.model.events import PlanJudged, StepFinished, StepStarted
 from immtf.plan.checks import named
 from immtf.plan.decide import Halt, Wait, decide_apply
 from immtf.plan.judge import Refusal, acting, judge_alive, judge_node
-from immtf.plan.judge_slots import judge_retired
+from immtf.plan.judge_slots import judge_remade, judge_retired
 from immtf.run.capacity import PAUSES_S, Room
 from immtf.run.gates import check_cancel, confirm_spare
 from immtf.run.ports import NOTHING_HELD
@@ -57,7 +57,8 @@ def rehearse_node(world: World, node: NodeId, patience: Patience, *, slot: str =
     if now.running:
         refuse_halt(now)
         saved = world.terraform.plan(targets=now.place.targets)
-        patience.refuse(judge_node(saved.data, _in_the_end(now.place, slot), world.layout, zones_of(now)), str(node))
+        judged = judge_node(saved.data, _in_the_end(now.place, slot), world.layout, zones_of(now))
+        patience.refuse([*judged, *judge_remade(saved.data, now)], str(node))
 
 
 def _in_the_end(place: NodePlace, slot: str) -> NodePlace:

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from immtf.run.gates import Patience
 
 
-def refuse_contracts(block: Block, plan: PlanData, patience: Patience, known: Collection[str] = ()) -> None:
+def refuse_contracts(block: Block, plan: PlanData, patience: Patience, known: Collection[str] = (), later: Collection[str] = ()) -> None:
     """Raise `VersionsUnresolved` where a block that this one requires is not known to be of a version in range.
 
-    `known` are required blocks whose states were looked at before the plan was made.
+    `known` are required blocks whose states were looked at before the plan was made, `later` those that will be others by its turn.
     """
-    refuse_unmet(judge_requires(block, plan, known), block, patience)
+    refuse_unmet(judge_requires(block, plan, known, later), block, patience)
 
 
 def refuse_unmet(refusals: Iterable[Refusal], block: Block, patience: Patience, *, early: bool = False) -> None:

@@ -14,6 +14,7 @@ from immtf.plan.faults import Fault, fault_of, passes
 from immtf.plan.image import called
 from immtf.plan.judge import acting, judge_create, judge_destroy, refuse
 from immtf.plan.room import no_room_for_all
+from immtf.plan.slots import beside
 from immtf.plan.upgrade import is_away
 from immtf.run.apply import apply_stage
 from immtf.run.capacity import Tries
@@ -212,6 +213,9 @@ def _unfinished(now: NodeNow) -> list[str]:
     if is_away(now, NodeChange(ChangeKind.NONE)):
         state = now.instance.state if now.instance else "without an instance"
         left.append(f"{now.node} is away ({state}): `immtf upgrade` goes on with it first")
+    if others := beside(now):
+        names = ", ".join(f"{item.instance_id} ({item.state})" for item in others)
+        left.append(f"{now.node} has {names} beside its instance: a swap is not finished, `immtf upgrade` goes on with it")
     if now.place.tainted:
         left.append(f"{now.place.instance} is tainted: its creation was interrupted")
     if now.place.deposed:

@@ -16,7 +16,7 @@ from immtf.model.events import Noted, StepStarted
 from immtf.model.verdict import Verdict
 from immtf.plan.judge_slots import judge_raised, judge_removed
 from immtf.plan.slots import held
-from immtf.plan.swap import decide_move, decide_stop_old, orders, to_stop
+from immtf.plan.swap import decide_move, decide_raise, decide_stop_old, has_moved, has_part, orders, to_stop
 from immtf.run.apply import Scope, apply_judged, refuse_halt
 from immtf.run.capacity import Room
 from immtf.run.gates import Question, check_cancel, confirm_spare, wait_for
@@ -49,12 +49,11 @@ class Swap:
     def raise_slot(self) -> tuple[str, bool]:
         """Make the wanted instance beside the old one, or take up what an earlier run left of it."""
         world, patience = self.moves.world, self.moves.patience
+        started = self.moves.converge(self.node, "RaiseSlot", partial(decide_raise, slot=self.slot), self._start)[1]
         now, place = self._observe(strays=True)
         instance = now.slots.get(self.slot)
-        if self._has_moved(now):
-            return f"{place.instance_id} has the node's volumes", False
         if instance is not None and instance.state not in GONE:
-            return self._take_up(place, instance)
+            return self._take_up(place, started=started)
         own = [stray for stray in now.strays if stray.tags.get(SLOT_TAG) == self.slot]
         if len(own) == len(now.strays) == 1:
             self._adopt(place, own[0])
@@ -68,15 +67,15 @@ class Swap:
     def await_slot(self) -> tuple[str, bool]:
         """Wait until the wanted instance runs and answers. Raises `GateFailed` where it never does, and then it is gone again."""
         now, place = self._observe()
-        if self._has_moved(now):
+        if has_moved(now, self.slot):
             return f"{place.instance_id} has the node's volumes", False
         question = Question(READY, str(self.node), self._ready, READY_PASSES, 1.0, self._ready_limit_s(), check="slot-ready")
         try:
             wait_for([question], self.moves.patience, where=str(self.node))
         except GateFailed as failed:
-            self._remove()
-            what = f"the new instance {place.instance_id} never got ready, and was removed; the node serves as before: {failed.what}"
-            raise GateFailed(what, where=failed.where, next=failed.next) from failed
+            became, mend = self._give_up()
+            what = f"the new instance {place.instance_id} never got ready{became}: {failed.what}"
+            raise GateFailed(what, where=failed.where, next=mend or failed.next) from failed
         return f"{place.instance_id} is up and waits for the node's volumes", True
 
     def stop_old(self) -> tuple[str, bool]:
@@ -90,7 +89,7 @@ class Swap:
     def moved(self) -> bool:
         """Return whether the node has moved over, and nothing else of it is left to be stopped."""
         now = self.moves.world.node(self.node)
-        return self._has_moved(now) and not to_stop(now, self.slot)
+        return has_moved(now, self.slot) and not to_stop(now, self.slot)
 
     def _observe(self, *, strays: bool = False) -> tuple[NodeNow, SlotPlace]:
         return self.moves.world.node(self.node, strays=strays), self._place()
@@ -102,20 +101,13 @@ class Swap:
             raise PersonNeeded(what, where=str(self.node), next="run `immtf upgrade` again: it plans anew")
         return place
 
-    def _has_moved(self, now: NodeNow) -> bool:
-        place = now.place.slot(self.slot)
-        return place is not None and bool(place.instance_id) and now.place.instance_id == place.instance_id
-
-    def _take_up(self, place: SlotPlace, instance: Instance) -> tuple[str, bool]:
-        """Go on with an instance that is there: one whose making was cut off, or an old one that is to serve again."""
+    def _take_up(self, place: SlotPlace, *, started: bool) -> tuple[str, bool]:
+        """Go on with an instance that runs: one whose making was cut off, or an old one that is to serve again."""
         if place.tainted:
             self._tell(f"keep {place.instance_id}, whose making was cut off: whether it is any good is seen next")
             self.moves.world.terraform.untaint(place.address)
             self.moves.world.survey()
-        if instance.state == "stopped":
-            self._tell(f"start {place.instance_id}")
-            self.moves.world.cloud.start(instance.instance_id)
-        return f"{place.instance_id} is there", place.tainted or instance.state == "stopped"
+        return f"{place.instance_id} is there", place.tainted or started
 
     def _adopt(self, place: SlotPlace, stray: Instance) -> None:
         self._tell(f"take {stray.instance_id} into the state as {place.address}")
@@ -142,15 +134,27 @@ class Swap:
             world,
             self.moves.patience,
             judge=judge,
-            scope=Scope([place.address], {node.key: kept} if kept else {}, refresh=bool(place.instance_id) and not removes),
+            scope=Scope([place.address], {node.key: kept} if kept else {}, refresh=not kept or (bool(place.instance_id) and not removes)),
             where=str(node),
             step="RemoveSlot" if removes else "RaiseSlot",
         )
 
-    def _remove(self) -> None:
-        """Take the new instance away that never got ready. Nothing of the node was moved to it: that is judged once more."""
-        self.moves.patience.emit(Noted("warning", f"{self.node}: the new instance never got ready; it is removed, the old one serves on"))
-        self._apply(None, removes=True)
+    def _give_up(self) -> tuple[str, str]:
+        """Take the new instance away that never got ready, where another one of the node lives and this one has nothing of it.
+
+        Return what became of it, and what a person does next ("" where the gate says it).
+        """
+        now, patience = self.moves.world.node(self.node), self.moves.patience
+        back = f"give the node an image that is good: `immtf upgrade` or `immtf rollback {self.node}`; what never got ready goes then"
+        if has_part(now, self.slot):
+            return ", and has a part of the node already", back
+        if held(now, self.slot, both=False) is None:
+            return "; the node has no other", back
+        patience.emit(Noted("warning", f"{self.node}: the new instance never got ready; it is removed, the old one stays as it is"))
+        if not self._apply(None, removes=True):
+            mend = "pass the variable `held` on to the node's module (docs/swap.md); the new instance stays until then"
+            return ", and Terraform doesn't want to remove it", mend
+        return f", and was removed; {'the node serves as before' if now.running else 'nothing was moved to it'}", ""
 
     def _ready_limit_s(self) -> float:
         return max((gate.deadline_s for gate in self.moves.world.cluster(self.node).gates), default=READY_LIMIT_S)
@@ -160,13 +164,20 @@ class Swap:
         now = self.moves.world.node(self.node)
         instance = now.slots.get(self.slot)
         if instance is None or instance.state != "running":
-            gone = instance is None or instance.state in {*GONE, "stopping", "stopped"}
+            gone = instance is not None and instance.state in {*GONE, "stopping", "stopped"}
             return Verdict(held=False, reason=f"the new instance is {instance.state if instance else 'not there'}", final=gone)
         if self.image_id and instance.image_id != self.image_id:
             what = f"{instance.instance_id} is made from {instance.image_id}, wanted {self.image_id}"
             return Verdict(held=False, reason=what, final=True)
+        away = set(zones_of(now).values()) - {instance.zone, ""}
+        if away:
+            what = f"{instance.instance_id} is in {instance.zone}, the node's volumes are in {', '.join(sorted(away))}"
+            return Verdict(held=False, reason=what, final=True)
         facts = self.moves.world.facts(now.place, instance)
         return Verdict(held=not facts.problem, reason=facts.problem or f"{instance.instance_id} answers")
+
+    def _start(self, _now: NodeNow) -> None:
+        self.moves.world.cloud.start(self._place().instance_id)
 
     def _stop(self, now: NodeNow) -> None:
         """Stop what still runs, after one more look at the quorum."""

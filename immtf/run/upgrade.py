@@ -71,6 +71,7 @@ def prepare(
             )
         tell_layout(world.layout, patience)
         refuse_addressless(world.block, world.layout)
+        refuse_unmovable(world.block, world.layout)
         patience.refuse([*parts.refusals, *refuse_images(world, snapshot, only)], f"block {world.block.name}")
         _refuse_unmade(world)
         return make_plan(world.block, snapshot, image, versions, only=only)
@@ -89,6 +90,18 @@ def refuse_addressless(block: Block, layout: Layout) -> None:
             what = f"strategy swap: {node} has no network interface of its own, so its address can't move with it"
             mend = "give each node one aws_network_interface, as modules/slotted-node does, or use strategy: replace"
             raise UsageError(what, where=str(block.file), next=mend)
+
+
+def refuse_unmovable(block: Block, layout: Layout) -> None:
+    """Refuse to swap what nothing can be moved of, or not wholly: found out after the stop it would leave a node away."""
+    for node, place in sorted(layout.nodes.items()):
+        loose = [volume.address for volume in place.volumes if volume.volume_id and not volume.device]
+        if place.slots and loose:
+            what = f"strategy swap: {', '.join(loose)} has no aws_volume_attachment, so nobody knows as which device it is to be attached"
+            raise UsageError(what, where=str(node), next="give the volume an aws_volume_attachment, or take it out of the node's module")
+        if place.slots and not place.volumes and not place.interface:
+            what = f"strategy swap: {node} has no volume and no network interface: which of its instances serves could not be told"
+            raise UsageError(what, where=str(block.file), next="use strategy: replace")
 
 
 def _refuse_unmade(world: World) -> None:

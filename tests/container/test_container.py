@@ -77,7 +77,9 @@ def test_the_tools_are_there_without_a_network(image: str, lab_image: str) -> No
     rows = {row["name"]: row for row in map(json.loads, told.stdout.splitlines())}
     assert (rows["terraform"]["version"], rows["terraform"]["problem"]) == ("1.11.4", None)
     assert (rows["hashicorp/aws"]["path"], rows["hashicorp/aws"]["problem"]) == ("/opt/terraform/providers", None)
-    assert run(lab_image, "doctor", options=NO_NETWORK).code == 0
+    lab = run(lab_image, "doctor", "--output", "json", options=NO_NETWORK)
+    assert lab.code == 0
+    assert {row["name"]: row["problem"] for row in map(json.loads, lab.stdout.splitlines())}["etcd"] is None
 
 
 def test_terraform_init_of_the_example_without_a_network(image: str, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from immtf.adapters.sweeper import Ec2Sweeper
 from immtf.errors import CloudFailed
 from immtf.model.reaping import DISKS, KINDS
+from immtf.plan.reaping import View
 from immtf.run.gates import Patience
 from immtf.run.reaping import Reaping
 from tests.contract.cloud_benches import Bench, Ec2Bench, FakeBench, aws_of
@@ -133,7 +134,7 @@ def test_a_network_goes_by_its_tags_in_the_order_of_the_kinds_and_another_s_does
         found = {kind: {row.identity for row in sweeper.found(kind, {"immtf:class": "test"})} for kind in KINDS}
         assert {kind: ids for kind, ids in found.items() if ids} == {
             "launch-template": {template},
-            "key-pair": {"k"},
+            "key-pair": {key},
             "network-interface": {card},
             "security-group": {one, two},
             "internet-gateway": {gateway},
@@ -143,16 +144,29 @@ def test_a_network_goes_by_its_tags_in_the_order_of_the_kinds_and_another_s_does
         }
         told: list[Any] = []
         clock = VirtualClock()
-        assert Reaping(sweeper, Patience(clock, FakeCancel(), told.append), 0.0).everything() == ()
+        assert Reaping(sweeper, Patience(clock, FakeCancel(), told.append), View(0.0)).everything() == ()
         assert {row["VpcId"] for row in ec2.describe_vpcs()["Vpcs"]} >= {lab.vpc, vpc}, "no time is told: it stays"
         ec2.create_tags(
-            Resources=[key, *(identity for kind, ids in found.items() for identity in ids if kind != "key-pair")],
+            Resources=[identity for ids in found.values() for identity in ids],
             Tags=[{"Key": "immtf:expires", "Value": "2020-01-01T00:00:00Z"}],
         )
-        assert Reaping(sweeper, Patience(clock, FakeCancel(), told.append), sweeper.now()).everything() == ()
+        assert Reaping(sweeper, Patience(clock, FakeCancel(), told.append), View(sweeper.now())).everything() == ()
         left = {row["VpcId"] for row in ec2.describe_vpcs()["Vpcs"]}
         assert vpc not in left
         assert lab.vpc in left
+
+
+def test_a_key_pair_that_got_the_name_of_another_is_not_taken_for_it() -> None:
+    """F43: its name is free when the first one is gone, and whose the next one is, its tags tell."""
+    with serve(FakeRuntime()) as lab:
+        sweeper, ec2 = Ec2Sweeper(aws_of(lab)), lab.ec2
+        gone = ec2.create_key_pair(KeyName="k")["KeyPairId"]
+        ec2.delete_key_pair(KeyName="k")
+        mine = ec2.create_key_pair(KeyName="k")["KeyPairId"]
+        with pytest.raises(CloudFailed) as caught:
+            sweeper.remove("key-pair", gone)
+        assert caught.value.code == "InvalidKeyPair.NotFound"
+        assert [row["KeyPairId"] for row in ec2.describe_key_pairs()["KeyPairs"]] == [mine]
 
 
 def test_the_account_s_default_network_is_no_test_s_whatever_tags_it_bears() -> None:

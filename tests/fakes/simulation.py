@@ -181,8 +181,9 @@ class SimWorld:
     def check(self) -> None:
         """Hold what must be true at any moment."""
         for key in self.keys:
-            if len(self.live(key)) > (2 if self.interfaces else 1):
-                raise Violation(f"{'three' if self.interfaces else 'two'} live instances of {key}")
+            slots = [item.slot for item in self.live(key)]
+            if len(slots) > len(set(slots)):
+                raise Violation(f"two live instances of {key}{' in one slot' if self.interfaces else ''}")
             if sum(item.serving for item in self.live(key)) > 1:
                 raise Violation(f"two instances serve as {key}")
         for volume in self.volumes.values():

@@ -226,6 +226,9 @@ class SlottedTerraform(FakeTerraform):
         key = self._key(row.address)
         item = self._wanted(key)
         volume = next(own for own in self.sim.volumes.values() if own.node == key)
+        if not volume.owner:  # taken off by hand
+            self.sim.attach(volume, item)
+            self.sim.clock.sleep(self.sim.times.move + 1)
         if volume.owner != item.instance_id:
             raise TerraformFailed(f"VolumeInUse: {volume.volume_id} hangs on {volume.owner or 'nothing'}", code="VolumeInUse")
         self._part(f"adopt:{key}", lambda: None)

@@ -80,6 +80,11 @@ class Child:
                 argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=directory, env=variables, start_new_session=True
             )
 
+    @property
+    def pid(self) -> int:
+        """Its process, which all that it starts descends from."""
+        return self._process.pid
+
     def until(self, point: Callable[[dict[str, Any]], bool], limit_s: float) -> dict[str, Any]:
         """Wait for the first event, from now on, for which `point` holds, and return it."""
         deadline = time.monotonic() + limit_s

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -13,6 +15,8 @@ from immtf.adapters.aws import Aws
 from immtf.adapters.states import states_of
 from immtf.plan.config import load_environment
 from immtf.plan.environments import in_lab
+from tests.lab.child import environment
+from tests.lab.rehearsal import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +47,9 @@ resource "aws_vpc" "this" {
   tags       = { "immtf:environment" = var.environment }
 }
 output "region" { value = element(split(":", aws_vpc.this.arn), 3) }
+output "block" {
+  value = { name = "net", version = "1.0.0", requires = {} }
+}
 """
 
 
@@ -101,6 +108,7 @@ def test_a_block_in_an_environment_whose_states_are_in_s3(rehearsal: Rehearsal) 
     assert not list(rehearsal.home.rglob("terraform.tfstate.before-apply")), "no state of it is a file here"
 
     rehearsal.run("plan", *staged).expect(0)
+    upgraded_by_a_lock(rehearsal, bucket, staged)
     template = in_lab(load_environment(rehearsal.directory / "environments/staging.yaml").backend, **where(bucket))
     assert template is not None
     states = states_of(template, "default", Aws.from_environment(bucket.process), bucket.process)
@@ -110,6 +118,28 @@ def test_a_block_in_an_environment_whose_states_are_in_s3(rehearsal: Rehearsal) 
     assert bucket.get(KEY)["resources"] == []
     assert f"{KEY}.tflock" not in bucket.keys
     assert states.there() == (), "what was destroyed is not there any more"
+
+
+def upgraded_by_a_lock(rehearsal: Rehearsal, bucket: Bucket, staged: tuple[str, ...]) -> None:
+    """Lock the next version of the block, and upgrade by that: what the directory becomes meanwhile is in no step of it."""
+    block, lock = rehearsal.block, rehearsal.directory / "net.lock"
+    for file in (block / "immtf.yaml", block / "main.tf"):
+        file.write_text(file.read_text().replace("1.0.0", "1.1.0"))
+    argv = [sys.executable, "-m", "immtf", "resolve", "net", "--published", str(rehearsal.directory), "--lock", str(lock)]
+    subprocess.run(argv, cwd=rehearsal.directory, env=environment(REPOSITORY), check=True, capture_output=True, timeout=120)
+    rehearsal.block = lock
+    child = rehearsal.begin("upgrade", "--yes", *staged)
+    child.until(lambda event: event["event"] == "blocks_planned", 300.0)
+    (block / "main.tf").write_text("this is no Terraform any more\n")
+    ended = child.ended(300.0).expect(0)
+    assert [event["block"] for event in ended.of("block_started")] == ["net"]
+    assert ended.one("blocks_planned")["rows"][0]["now"] == "1.0.0"
+    assert bucket.get(KEY)["outputs"]["block"]["value"]["version"] == "1.1.0"
+    drifted = rehearsal.run("plan", *staged).expect(2)
+    assert "net 1.1.0 was changed since it was locked" in drifted.stderr
+    (block / "main.tf").write_text(HCL.replace("1.0.0", "1.1.0"))
+    rehearsal.run("plan", *staged).expect(0)
+    rehearsal.block = block
 
 
 def where(bucket: Bucket) -> dict[str, str]:

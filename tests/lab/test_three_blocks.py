@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.lab.rehearsal import Rehearsal
+from tests.lab.rehearsal import Rehearsal, rename_group
 from tests.lab.three import Infrastructure, ask, begun, changed, get, put
 
 if TYPE_CHECKING:
@@ -41,13 +41,14 @@ def test_two_environments_are_created_upgraded_and_destroyed_side_by_side(pair: 
 
 
 def live(made: Infrastructure, *, killed: bool) -> None:
-    """Create at the version before, upgrade, destroy, and look at everything in between."""
+    """Create at the version before, upgrade, destroy, and look at everything in between. In the newer consul a group has moved."""
     before, now = made.older(), made.blocks("now")
+    rename_group(now / "consul")
     assert begun(made.run("create", before).expect(0)) == ORDER
     assert made.versions() == {"base": "1.0.0", "consul": "1.0.0", "service": "1.0.0"}
     assert sorted(made.cloud.instances()) == NODES
     assert sorted(made.cloud.volumes()) == STATEFUL
-    keys, instances, volumes = made.store.write(20), made.cloud.instances(), made.cloud.volumes()
+    keys, instances, volumes, groups = made.store.write(20), made.cloud.instances(), made.cloud.volumes(), consul_groups(made)
     put(made.addresses("service/etcd")["a"], "kept", "through the upgrade")
 
     if killed:
@@ -63,6 +64,7 @@ def live(made: Infrastructure, *, killed: bool) -> None:
     assert sorted(after) == NODES
     assert not set(after.values()) & set(instances.values()), "each node has another instance"
     assert made.cloud.volumes() == {node: (volume, after[node]) for node, (volume, _) in volumes.items()}
+    assert consul_groups(made) == {"servers": groups["server"]}, "recorded under its new address, and the same one"
     assert made.store.read() == keys
     assert get(made.addresses("service/etcd")["b"], "kept") == "through the upgrade"
     assert {ask(f"{address}:8080/")["version"] for address in made.addresses("service/web").values()} == {"1.1.0"}
@@ -70,6 +72,12 @@ def live(made: Infrastructure, *, killed: bool) -> None:
     assert begun(made.run("destroy", now).expect(0)) == ORDER[::-1]
     assert (made.cloud.machines(), made.cloud.volumes()) == ([], {})
     assert [name for name, state in made.states().items() if state["resources"]] == []
+
+
+def consul_groups(made: Infrastructure) -> dict[str, str]:
+    """Return the ids of consul's security groups by their names in Terraform's state."""
+    rows = [row for row in made.states()["consul"]["resources"] if row["type"] == "aws_security_group"]
+    return {row["name"]: row["instances"][0]["attributes"]["id"] for row in rows}
 
 
 def second_stopped(block: str, cluster: str) -> Callable[[dict[str, Any]], bool]:
@@ -102,7 +110,7 @@ def test_base_goes_where_its_consumers_go_along_and_only_then(infrastructure: Re
     changed(now / "base/immtf.yaml", ("version: 1.0.0", "version: 2.0.0"))
     refused = made.run("upgrade", now).expect(30)
     halted = refused.one("run_halted")
-    assert begun(refused) == []
+    assert begun(refused) == begun(made.run("plan", now).expect(30)) == []
     assert "base" in halted["what"]
     assert "consul" in halted["what"]
     alone = made.run("upgrade", now / "base").expect(30).one("run_halted")
@@ -110,6 +118,13 @@ def test_base_goes_where_its_consumers_go_along_and_only_then(infrastructure: Re
     assert (made.states(), made.cloud.instances()) == (before, instances)
 
     changed(now / "consul/immtf.yaml", ("\nversion: 1.1.0\n", "\nversion: 1.2.0\n"), ('version: "~> 1.0"', 'version: ">= 1.0, < 3.0"'))
+    shown = made.run("plan", now).expect(10)
+    assert begun(shown) == ["consul", "base"]
+    assert [(row["block"], row["now"], row["version"]) for row in shown.one("blocks_planned")["rows"]] == [
+        ("consul", "1.1.0", "1.2.0"),
+        ("base", "1.0.0", "2.0.0"),
+    ]
+    assert made.cloud.instances() == instances
     assert begun(made.run("upgrade", now).expect(0)) == ["consul", "base"]
     assert made.versions() == {"base": "2.0.0", "consul": "1.2.0"}
     assert made.cloud.instances() == instances, "neither change was one of a node"

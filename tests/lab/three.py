@@ -64,7 +64,7 @@ class Infrastructure:
         """Start a command on the blocks of a directory, or on one of them."""
         self.rehearsal.block = blocks
         place = ("--environment", "staging", "--environments", str(self._environments))
-        return self.rehearsal.begin(command, *place, *(("--yes",) if command != "status" else ()), *arguments)
+        return self.rehearsal.begin(command, *place, *(("--yes",) if command not in {"plan", "status"} else ()), *arguments)
 
     def run(self, command: str, blocks: Path, *arguments: str, limit_s: float = 1500.0) -> Ended:
         """Run a command to its end."""

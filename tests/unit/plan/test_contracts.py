@@ -52,6 +52,10 @@ def test_a_block_that_requires_nothing_is_asked_nothing() -> None:
     assert judge_requires(consumer(), plan_of(remote_state(None))) == []
 
 
+def test_what_is_there_now_of_a_producer_that_is_upgraded_before_is_no_evidence() -> None:
+    assert judge_requires(consumer(base="~> 2.0"), plan_of(published("1.9.9")), {"base"}, {"base"}) == []
+
+
 @pytest.mark.parametrize("version", ["1.9.9", "3.0.0", "2.1.0-rc1"])
 def test_a_version_outside_the_range_is_refused_with_both_named(version: str) -> None:
     """F46."""

@@ -9,8 +9,9 @@ import pytest
 from immtf.errors import ImmtfError
 from immtf.model.drawing import DrawnBlock, DrawnNode, Need, Standing
 from immtf.model.environment import Deployed
-from immtf.plan.drawing import draw, standing_of, unread
+from immtf.plan.drawing import draw, only, standing_of, unread
 from immtf.plan.graph import Graph
+from immtf.report.graph_picture import graph_svg
 from tests.fakes.infrastructure import make_infrastructure, make_part
 from tests.unit.report.examples import make_node_row
 
@@ -93,3 +94,11 @@ GOOD, BAD, UNKNOWN = DrawnNode("a", "good"), DrawnNode("b", "bad", "down"), Draw
 def test_a_block_is_as_the_worst_of_it(standing: Standing | None, mood: str) -> None:
     """Unknown is never taken for healthy."""
     assert DrawnBlock("x", "1", 0, (), standing).mood == mood
+
+
+def test_of_a_part_what_it_needs_of_the_rest_is_kept() -> None:
+    whole = draw(Graph(make_infrastructure(web="base", base="")), title="x")
+    part = only(whole, {"web"})
+    assert ([block.name for block in part.blocks], part.title) == (["web"], "x")
+    assert part.blocks[0].needs == (Need("base", "~> 1.0", "1.0.0", fits=True, is_drawn=False),)
+    assert "requires base ~&gt; 1.0" in graph_svg(part)

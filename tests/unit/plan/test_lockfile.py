@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from pathlib import PurePath
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from immtf.errors import UsageError
 from immtf.model.lock import Lock
 from immtf.model.published import Place, Published
-from immtf.plan.lockfile import lock_text, read_lock, read_place
+from immtf.plan.lockfile import lock_text, named_by_lock, read_lock, read_place
 
 SHA = f"sha256:{'0' * 64}"
 LOCK = Lock(
@@ -21,6 +23,33 @@ LOCK = Lock(
         "web": Published("web", "1.0.0", {}, Place("image", "web-block", "1.0.0"), SHA),
     },
 )
+
+
+COPIES = {"base": PurePath("h/blocks/base/1-a/tree"), "web": PurePath("h/my blocks/web")}
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("immtf upgrade h/blocks/base/1-a/tree --environment x", "immtf upgrade 'a b.lock' --only=base --environment x"),
+        ("see `immtf status 'h/my blocks/web' --lab` first", "see `immtf status 'a b.lock' --only=web --lab` first"),
+        ("first: `immtf create DIRECTORY_OF_base --lab`", "first: `immtf create 'a b.lock' --only=base --lab`"),
+        ("immtf create DIRECTORY_OF_other", "immtf create DIRECTORY_OF_other"),
+        ("immtf doctor h/blocks/base/1-a/tree", "immtf doctor h/blocks/base/1-a/tree"),
+        ("immtf upgrade h/blocks/base/1-a/treehouse", "immtf upgrade h/blocks/base/1-a/treehouse"),
+        ("`immtf upgrade h/blocks/base/1-a/tree --accept-unmarked a`", "`immtf upgrade h/blocks/base/1-a/tree --accept-unmarked a`"),
+    ],
+)
+def test_what_a_block_s_run_says_names_the_lock(said: str, told: str) -> None:
+    """But where a command takes no lock, or has an option that only a single block takes."""
+    assert named_by_lock(said, "a b.lock", COPIES) == told
+
+
+@pytest.mark.parametrize("lock", ["o'brien/x.lock", 'we"ird.lock', "back\\slash.lock"], ids=["apostrophe", "quote", "backslash"])
+def test_a_record_in_which_a_lock_is_named_stays_one(lock: str) -> None:
+    """Its halt would be lost with it."""
+    said = named_by_lock(json.dumps({"next": "immtf upgrade h/blocks/base/1-a/tree"}), lock, COPIES)
+    assert json.loads(said) == {"next": f"immtf upgrade {shlex.quote(lock)} --only=base"}
 
 
 def test_what_was_written_is_read_again() -> None:

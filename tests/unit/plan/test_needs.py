@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from immtf.errors import UsageError
 from immtf.model.block import Block, OutputNeed
 from immtf.model.environment import Deployed
 from immtf.model.outputs import Output, Outputs
 from immtf.plan.checks import may_override
-from immtf.plan.needs import Reads, deployed_of, judge_needs, secrets_of, source_of, supply, unread
+from immtf.plan.needs import Reads, deployed_of, judge_declared, judge_needs, refuse_called, secrets_of, source_of, supply, unread
 from tests.fakes.infrastructure import make_part
 
 if TYPE_CHECKING:
@@ -53,6 +54,21 @@ def test_where_no_outputs_are_listed_all_that_are_not_sensitive_go_together() ->
     made = supply(consumer(), {"base-net": outputs(nothing=None)}, HCL, mocks=False).variables
     assert set(made) == {"base_net"}
     assert set(made["base_net"]) == {"network", "subnets", "block"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "lacking"),
+    [({"network", "block"}, ()), ({"net", "block"}, ("network",)), (set(), ()), (None, ())],
+    ids=["declared", "not", "nothing is known", "not wanted"],
+)
+def test_an_output_that_a_producer_gives_up_is_refused_before_its_upgrade(declared: set[str] | None, lacking: tuple[str, ...]) -> None:
+    """Its state has it still, and has it no more when the consumer's turn comes."""
+    web = consumer(NETWORK)
+    wanted = {"web": web} if declared is None else {"base-net": make_part("base-net", "2.2.0"), "web": web}
+    refusals = judge_declared(wanted, {} if declared is None else {"base-net": declared})
+    assert [(item.check, item.addresses) for item in refusals] == [("producer-output", ("block web 1.0.0",)) for _ in lacking]
+    for item in refusals:
+        assert "the HCL of base-net 2.2.0, which is wanted, doesn't declare it; did you mean `net`?" in item.what
 
 
 def test_only_variables_that_are_declared_get_anything() -> None:
@@ -167,6 +183,18 @@ def test_no_mock_stands_for_a_producer_that_is_deployed_or_for_an_output_that_ha
     (refusal,) = judged(consumer(NETWORK, KEY), Outputs("base-net", WHERE, "none"), mocks=True)
     assert refusal.mend.endswith("or give each output that is used of it a `mock`, for `plan` alone")
     assert [refusal.check for refusal in judged(consumer(), Outputs("base-net", WHERE, "none"), mocks=True)] == ["producer-absent"]
+
+
+@pytest.mark.parametrize("label", ["base", "my_base"])
+def test_a_called_module_that_reads_a_required_block_s_state_is_refused(label: str) -> None:
+    """F44: an environment's settings don't reach it, so it would read whatever its HCL says: another environment's, perhaps."""
+    block = replace(consumer(), requires={"base": "~> 2.0", "my-base": "~> 1.0"})
+    refuse_called(block, {"other": "modules/x"})
+    with pytest.raises(UsageError) as caught:
+        refuse_called(block, {label: "modules/x"})
+    assert caught.value.where == "modules/x"
+    assert f'"terraform_remote_state" "{label}"' in caught.value.what
+    assert "in the root module" in caught.value.next
 
 
 def test_an_output_that_has_no_place_in_the_hcl_is_named() -> None:

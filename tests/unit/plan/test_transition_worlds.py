@@ -13,7 +13,7 @@ from immtf.model.block import Block
 from immtf.model.environment import Deployed
 from immtf.plan.transitions import order_upgrade
 from immtf.plan.versions import Constraint, Version
-from tests.fakes.infrastructure import KNOTTED, make_deployed, make_part
+from tests.fakes.infrastructure import KNOTTED, STAYING, make_deployed, make_part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,6 +81,7 @@ def holds(order: Sequence[str], deployed: Mapping[str, Deployed], new: Mapping[s
 @example((make_deployed(BASE_1, NARROW_1), {"base": BASE_2, "consul": NARROW_2}))
 @example((make_deployed(BASE_1, NARROW_2), {"base": BASE_1}))
 @example(KNOTTED)
+@example(STAYING)
 def test_every_order_holds_after_each_step_and_where_one_is_refused_no_permutation_does(world: World) -> None:
     """F46."""
     deployed, new = world

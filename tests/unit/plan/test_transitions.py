@@ -56,7 +56,12 @@ def test_where_the_new_consumer_does_not_take_the_old_producer_the_producer_is_f
 def test_where_both_orders_do_dependencies_decide() -> None:
     found = order_upgrade(make_deployed(BASE_1, WIDE_1), wanted(BASE_2, WIDE_2))
     assert (names(found.steps), found.refusals) == (["base", "consul"], ())
-    assert not any(step.reasons for step in found.steps)
+    assert [step.reasons for step in found.steps] == [("goes before consul, which accepts base 1.0.0 and 2.0.0",), ()]
+
+
+def test_where_the_producer_stays_there_is_no_reason_but_the_dependency() -> None:
+    found = order_upgrade(make_deployed(BASE_1, WIDE_1), wanted(BASE_1, WIDE_2))
+    assert [(step.name, step.reasons) for step in found.steps] == [("base", ()), ("consul", ())]
 
 
 def test_where_no_order_does_both_are_named_with_versions_and_ranges_and_the_way_out() -> None:
@@ -102,7 +107,8 @@ def test_what_is_wanted_has_to_fit_together() -> None:
 
 def test_from_nothing_the_order_is_that_of_dependencies() -> None:
     found = order_upgrade({}, wanted(NARROW_1, BASE_1))
-    assert found.steps == (Step("base", "", "1.0.0"), Step("consul", "", "1.0.0", ("base",)))
+    why = "goes before consul, as consul 1.0.0 requires base ~> 1.0"
+    assert found.steps == (Step("base", "", "1.0.0", (), (why,)), Step("consul", "", "1.0.0", ("base",)))
 
 
 def test_a_producer_that_is_not_deployed_comes_first_and_a_deployed_consumer_has_to_accept_it() -> None:

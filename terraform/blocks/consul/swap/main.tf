@@ -120,6 +120,7 @@ module "server" {
       permissions = "0644"
       content = jsonencode({
         node_name        = each.key
+        bind_addr        = each.value.address # the node's own interface, not the instance's
         bootstrap_expect = length(local.nodes)
         retry_join       = [for name in sort(keys(local.nodes)) : local.nodes[name].address]
       })
