@@ -107,7 +107,7 @@ class HastyExecutor(Executor):
         if not isinstance(step, DetachVolumes):
             return super()._carry_out(step, work)
         moves = Moves(self.world, self.patience, self.ledger, self.limits)
-        return moves._converge(step.node, "DetachVolumes", decide_detach, moves._detach)
+        return moves.converge(step.node, "DetachVolumes", decide_detach, moves._detach)
 
 
 @dataclass

@@ -206,6 +206,6 @@ def test_two_equal_looks_are_needed_in_a_row() -> None:
     scene = make_scene(3)
     wait, done = Wait("vol-b is detaching"), Done("free")
     answers = iter([done, wait, done, done])
-    evidence, acted = moves(scene)._converge(B, "DetachVolumes", lambda _now: next(answers), lambda _now: None, confirmations=2)
+    evidence, acted = moves(scene).converge(B, "DetachVolumes", lambda _now: next(answers), lambda _now: None, confirmations=2)
     assert (evidence, acted) == ("free", False)
     assert next(answers, None) is None
