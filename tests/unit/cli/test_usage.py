@@ -52,7 +52,7 @@ clusters:
         (("upgrade", "", "--yes"), "the block's directory is empty"),
         (("lab", "order", "", "--stuck"), "the value is empty"),
         (("test-upgrade", "tiny", "--from", "1.0.0"), "`immtf test-upgrade tiny --from=1.0.0 --yes`"),
-        (("destroy", "tiny", "--environment", "production", "--yes"), "those there: staging"),
+        (("destroy", "tiny", "--environment", "production", "--yes"), "kept: staging"),
         (("status", "tiny", "--environment", "Up"), "small letters"),
         (("plan", "tiny", "--lab", "--environment", "staging"), "--lab-name"),
     ],

@@ -59,7 +59,7 @@ def test_each_variable_means_what_its_option_means(words: tuple[str, ...]) -> No
     if isinstance(command, click.Group):
         return
     for item in command.params:
-        if not isinstance(item, click.Option):
+        if not isinstance(item, click.Option) or item.hidden:
             continue
         value = value_of(item)
         others = needed(command, item)
