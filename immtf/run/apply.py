@@ -84,7 +84,7 @@ def _apply_once(world: World, node: NodeId, patience: Patience, room: Room) -> i
 
     def judge(plan: PlanData) -> list[Refusal]:
         room.learn(now, plan)
-        return _judge(world, now, plan)
+        return judge_of(world, now, plan)
 
     return apply_judged(
         world,
@@ -103,7 +103,8 @@ def _spare_again(world: World, now: NodeNow, plan: PlanData, patience: Patience)
         confirm_spare(world, now.node, patience)
 
 
-def _judge(world: World, now: NodeNow, plan: PlanData) -> list[Refusal]:
+def judge_of(world: World, now: NodeNow, plan: PlanData) -> list[Refusal]:
+    """Judge the plan of one node's step, as the node is now."""
     place = now.place
     return [
         *judge_node(plan, place, world.layout, zones_of(now)),

@@ -33,6 +33,7 @@ from immtf.run.gates import check_cancel, settle_questions, spare_questions, wai
 from immtf.run.handover import hand_over
 from immtf.run.moves import Limits, Moves
 from immtf.run.others import Others
+from immtf.run.overlap import Overlap
 from immtf.run.snapshots import prune_snapshots, snapshot_volumes, warn_of_modified
 from immtf.run.swap import Swap
 from immtf.run.takeup import adopt_instance, untaint_instance
@@ -68,9 +69,14 @@ class Executor:
     ledger: Ledger
     limits: Limits = field(default_factory=Limits)
     attempt: Attempt | None = None
+    following: NodeWork | None = None
 
-    def perform(self, work: NodeWork, *, index: int, total: int) -> None:
-        """Do one node's work. Raises what stopped it; the node is then as the last event says, and nothing else was touched."""
+    def perform(self, work: NodeWork, *, index: int, total: int, following: NodeWork | None = None) -> None:
+        """Do one node's work. Raises what stopped it; the node is then as the last event says, and nothing else was touched.
+
+        Of the `following` work, where both are swaps, the new instance may be made already.
+        """
+        self.following = following if following and following.steps and following.row.action == "swap" else None
         emit, clock, node = self.patience.emit, self.patience.clock, str(work.node)
         if not work.steps:
             emit(NodeSkipped(node, work.why))
@@ -133,6 +139,8 @@ class Executor:
                 return adopt_instance(self.world, node, self.patience)
             case UntaintInstance(node):
                 return untaint_instance(self.world, node, self.patience)
+            case ApplyNode(node) if work.row.action == "swap" and self.following and (both := self._overlap(moves, self.following)):
+                return both
             case ApplyNode(node):
                 return apply_node(self.world, node, self.patience, self.limits.apply_pauses_s)
             case ProveVolumes(node):
@@ -141,6 +149,11 @@ class Executor:
                 return self._settle(node)
             case _:
                 assert_never(step)
+
+    def _overlap(self, moves: Moves, following: NodeWork) -> tuple[str, bool] | None:
+        """End the node's swap together with the beginning of the following one's; None where that can't be."""
+        node = self.attempt.work.node if self.attempt else following.node
+        return Overlap(self.world, self.patience, node, Swap(moves, following.node, following.slot, following.image_id)).apply()
 
     def _prove(self, node: NodeId, image_id: str) -> tuple[str, bool]:
         start = self.patience.clock.monotonic()

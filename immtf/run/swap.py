@@ -14,6 +14,7 @@ from immtf.errors import GateFailed, PersonNeeded
 from immtf.model.cloud import GONE
 from immtf.model.events import Noted, StepStarted
 from immtf.model.verdict import Verdict
+from immtf.plan.decide import Act, decide_apply
 from immtf.plan.judge_slots import judge_raised, judge_removed
 from immtf.plan.slots import held
 from immtf.plan.swap import decide_move, decide_raise, decide_stop_old, has_moved, has_part, orders, to_stop
@@ -24,7 +25,7 @@ from immtf.run.world import zones_of
 
 if TYPE_CHECKING:
     from immtf.model.cloud import Instance
-    from immtf.model.layout import SlotPlace
+    from immtf.model.layout import Held, SlotPlace
     from immtf.model.names import NodeId
     from immtf.model.snapshot import NodeNow
     from immtf.model.terraform import PlanData
@@ -90,6 +91,15 @@ class Swap:
         """Return whether the node has moved over, and nothing else of it is left to be stopped."""
         now = self.moves.world.node(self.node)
         return has_moved(now, self.slot) and not to_stop(now, self.slot)
+
+    def wanting(self) -> tuple[NodeNow, Held] | None:
+        """Return the node, and what is held, where its wanted instance is still to be made and nothing speaks against that; else None."""
+        if self.moves.patience.cancel.is_set():
+            return None
+        now, place = self._observe(strays=True)
+        kept = held(now, self.slot, both=True)
+        alone = now.slots.get(self.slot) is None and not place.instance_id and not now.strays
+        return (now, kept) if kept and alone and isinstance(decide_apply(now), Act) else None
 
     def _observe(self, *, strays: bool = False) -> tuple[NodeNow, SlotPlace]:
         return self.moves.world.node(self.node, strays=strays), self._place()

@@ -152,11 +152,13 @@ class Upgrade:
         """Do one node after the other; which one is next is decided again each time."""
         left = list(works)
         while left:
-            work = next_work(left, self._leaders(left))
+            leaders = self._leaders(left)
+            work = next_work(left, leaders)
             if work is not left[0]:
                 self.executor.patience.emit(Noted("info", f"{left[0].node} leads the cluster now: it goes last"))
             left.remove(work)
-            self.executor.perform(work, index=len(works) - len(left), total=len(works))
+            following = next_work(left, leaders) if left else None
+            self.executor.perform(work, index=len(works) - len(left), total=len(works), following=following)
 
     def _leaders(self, works: Sequence[NodeWork]) -> set[NodeId]:
         """Return who leads in the clusters that have work left."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from immtf.errors import GateFailed, PersonNeeded, UsageError
-from immtf.model.events import NodeStarted, PlanJudged, StepFinished, StepSkipped
+from immtf.errors import GateFailed, Interrupted, PersonNeeded, TerraformFailed, UsageError
+from immtf.model.events import NodeFinished, NodeStarted, PlanJudged, StepFinished, StepSkipped
 from immtf.model.layout import Layout
 from immtf.model.names import NodeId
 from immtf.run.lifecycle import destroy
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from immtf.model.cloud import Interface
+    from immtf.model.events import Event
     from tests.fakes.simulation import SimInstance
     from tests.fakes.world import Scene
 
@@ -69,15 +70,68 @@ def test_a_cluster_is_swapped_node_by_node_and_the_leader_last(leader: int) -> N
     assert finished(scene, started[0]) == SWAP
 
 
-def test_every_apply_of_a_node_is_one_of_two_kinds() -> None:
-    """The new instance is made alone; and only when the node has moved over, the old one goes and the attachments are taken in."""
+def applied(scene: Scene) -> list[tuple[str, list[str]]]:
+    """Return what was applied to nodes: step, and per row the node's key with what was done."""
+    judged = [event for event in scene.events if isinstance(event, PlanJudged) and event.step != "ApplyRest"]
+    return [(event.step, sorted(f"{row[15]} {_kind(row)} {row.rpartition(': ')[2]}" for row in event.allowed)) for event in judged]
+
+
+def _kind(row: str) -> str:
+    return "attachment" if "aws_volume_attachment" in row else "instance"
+
+
+def ended(key: str) -> list[str]:
+    return [f"{key} attachment create", f"{key} instance delete"]
+
+
+def test_the_end_of_a_swap_and_the_beginning_of_the_next_are_one_apply() -> None:
+    """Terraform's waits for the two are side by side; the first instance is made alone, and the last one goes alone."""
     scene = watched()
     scene.upgrade()
-    judged = [event for event in scene.events if isinstance(event, PlanJudged) and event.step != "ApplyRest"]
-    assert [event.step for event in judged] == ["RaiseSlot", "ApplyNode"] * 3
-    for raised, applied in zip(judged[::2], judged[1::2], strict=True):
-        assert [row.rpartition(": ")[2] for row in raised.allowed] == ["create"]
-        assert sorted(row.rpartition(": ")[2] for row in applied.allowed) == ["create", "delete"]
+    assert applied(scene) == [
+        ("RaiseSlot", ["b instance create"]),
+        ("ApplyNode", [*ended("b"), "c instance create"]),
+        ("ApplyNode", sorted([*ended("c"), "a instance create"])),
+        ("ApplyNode", ended("a")),
+    ]
+
+
+def test_where_the_next_instance_can_t_be_made_the_node_s_swap_is_ended_all_the_same() -> None:
+    """F24: no capacity for the next node's is no matter of this one."""
+    scene = watched()
+    scene.sim.calls.faults = [Fault(TerraformFailed("none left", code="InsufficientInstanceCapacity"), "part.create:c")]
+    scene.upgrade()
+    assert scene.faults() == []
+    assert ("ApplyNode", ended("b")) in applied(scene)
+    assert ("RaiseSlot", ["c instance create"]) in applied(scene)
+
+
+def test_a_run_that_is_to_end_makes_nothing_for_the_next_node() -> None:
+    scene = watched()
+
+    def ask(event: Event) -> None:
+        scene.cancel.asked = scene.cancel.asked or (isinstance(event, StepFinished) and event.step == "MoveToSlot")
+
+    scene.listener = ask
+    with pytest.raises(Interrupted):
+        scene.upgrade()
+    assert applied(scene) == [("RaiseSlot", ["b instance create"]), ("ApplyNode", ended("b"))]
+
+
+def test_what_stands_in_the_next_node_s_way_is_left_for_its_turn() -> None:
+    """F7: a stray of another slot is for a person; the present node is finished before that is said."""
+    scene = watched()
+
+    def launch(event: Event) -> None:
+        if isinstance(event, StepFinished) and event.step == "MoveToSlot" and event.node == "server/b":
+            scene.sim.launch("c", "ami-other", slot_of("ami-other"))
+
+    scene.sim.images["ami-other"] = "good"
+    scene.listener = launch
+    with pytest.raises(PersonNeeded, match="not in Terraform's state"):
+        scene.upgrade()
+    assert applied(scene) == [("RaiseSlot", ["b instance create"]), ("ApplyNode", ended("b"))]
+    assert [event.node for event in scene.events if isinstance(event, NodeFinished)] == ["server/b"]
 
 
 def test_a_second_run_has_nothing_to_do() -> None:
