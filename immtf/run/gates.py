@@ -82,7 +82,9 @@ def spare_questions(world: World, node: NodeId) -> list[Question]:
         questions = [_question(gate, "", lambda: _spare(world, gate, node))]
     else:
         others = [other for other in world.members(cluster.name) if other != node]
-        questions = [_node_question(world, item, other) for other in others for item in cluster.gates]
+        mounted = [item for item in cluster.gates if isinstance(item, MountedGate)]
+        questions = [_node_question(world, item, other) for other in others for item in cluster.gates if item not in mounted]
+        questions += [_question(item, "", lambda: _all_mounted(world, others)) for item in mounted]
     return [replace(question, check="spare") for question in questions]
 
 
@@ -113,6 +115,15 @@ def cluster_questions(world: World, cluster: str) -> list[Question]:
 
 def _spare(world: World, gate: ServiceGate, node: NodeId) -> Verdict:
     return judge_spare(world.service.view(gate, world.addresses(node.cluster)), node, max_lag=gate.max_lag)
+
+
+def _all_mounted(world: World, nodes: Sequence[NodeId]) -> Verdict:
+    """Judge many nodes' volumes at once: asked one by one, what a node costs would grow with the cluster."""
+    for now in world.asked(nodes):
+        verdict = judge_custody(world.block.name, now)
+        if not verdict.held:
+            return replace(verdict, reason=f"{now.node}: {verdict.reason}")
+    return Verdict(held=True, reason=f"all volumes of {', '.join(map(str, nodes))}")
 
 
 def _whole(world: World, gate: ServiceGate, cluster: str) -> Verdict:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, TypeAlias
 
+    from immtf.errors import GuestFailed
     from immtf.model.block import ServiceGate, TestinfraGate
     from immtf.model.checking import CheckFacts
     from immtf.model.cloud import Instance, Interface, Stray, Volume, VolumeSnapshot
@@ -175,6 +176,9 @@ class Guest(Protocol):
 
     def run(self, instance_id: str, script: str, *, timeout_s: float) -> tuple[int, str, str]:
         """Run a POSIX shell script and return exit code, output and errors. Raises `GuestFailed` where it can't be run."""
+
+    def run_on(self, ids: Collection[str], script: str, *, timeout_s: float) -> Mapping[str, tuple[int, str, str] | GuestFailed]:
+        """Run a script of few words' output on many instances, in a few calls; for each what `run` returns, or would raise."""
 
 
 class Service(Protocol):

@@ -23,7 +23,7 @@ from immtf.plan.sort import sort_plan
 from immtf.run.fence import unguarded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from immtf.model.block import Block, Cluster
     from immtf.model.checking import CheckFacts
@@ -105,6 +105,16 @@ class World:
         facts_now = self.facts(place, now.instance) if facts else None
         return replace(now, strays=self._strays(place) if strays else (), facts=facts_now)
 
+    def asked(self, nodes: Collection[NodeId]) -> list[NodeNow]:
+        """Return these nodes now, each with its instance's own facts: in a few calls, however many they are."""
+        seen = [now for node, now in self.nodes().items() if node in nodes]
+        told: dict[NodeId, GuestFacts] = {}
+        for mounts in dict.fromkeys(_mounts(now.place) for now in seen):
+            owners = {now.instance.instance_id: now for now in seen if now.instance and now.running and _mounts(now.place) == mounts}
+            answers = self.guest.run_on(owners, facts_script(mounts), timeout_s=FACTS_TIMEOUT_S) if owners else {}
+            told |= {owners[identity].node: _facts(identity, answer, mounts) for identity, answer in answers.items()}
+        return [replace(now, facts=told.get(now.node) or self.facts(now.place, None)) for now in seen]
+
     def _interfaces(self, places: Iterable[NodePlace]) -> Mapping[str, Interface]:
         ids = [place.interface.interface_id for place in places if place.interface and place.interface.interface_id]
         return self.cloud.interfaces(ids) if ids else {}
@@ -113,12 +123,14 @@ class World:
         """Ask an instance for its own facts; what went wrong stands in them as the problem."""
         if instance is None or instance.state != "running":
             return GuestFacts(problem=f"the instance is {instance.state if instance else 'not there'}")
-        mounts = [volume.mount for volume in place.volumes if volume.mount]
+        mounts = _mounts(place)
         try:
-            code, output, _ = self.guest.run(instance.instance_id, facts_script(mounts), timeout_s=FACTS_TIMEOUT_S)
+            answer: tuple[int, str, str] | GuestFailed = self.guest.run(
+                instance.instance_id, facts_script(mounts), timeout_s=FACTS_TIMEOUT_S
+            )
         except GuestFailed as error:
-            return GuestFacts(problem=f"{instance.instance_id} can't be asked: {error.what}")
-        return parse_facts(output, mounts) if code == 0 else GuestFacts(problem=f"asking {instance.instance_id} ended with {code}")
+            answer = error
+        return _facts(instance.instance_id, answer, mounts)
 
     def check_facts(self, node: NodeId) -> CheckFacts:
         """Return what tests of a node are told. Raises `GuestFailed` where its instance doesn't run."""
@@ -195,6 +207,18 @@ class World:
 def _tagged_as(instance: Instance, node: NodeId) -> bool:
     tags = instance.tags
     return instance.state not in GONE and (tags.get("immtf:cluster"), tags.get("immtf:node")) == (node.cluster, node.key)
+
+
+def _mounts(place: NodePlace) -> tuple[str, ...]:
+    return tuple(volume.mount for volume in place.volumes if volume.mount)
+
+
+def _facts(instance_id: str, answer: tuple[int, str, str] | GuestFailed, mounts: Sequence[str]) -> GuestFacts:
+    """Read what an instance answered; what went wrong stands in it as the problem."""
+    if isinstance(answer, GuestFailed):
+        return GuestFacts(problem=f"{instance_id} can't be asked: {answer.what}")
+    code, output, _ = answer
+    return parse_facts(output, mounts) if code == 0 else GuestFacts(problem=f"asking {instance_id} ended with {code}")
 
 
 def _now(

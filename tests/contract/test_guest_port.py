@@ -131,6 +131,25 @@ def test_an_instance_that_can_not_be_reached_says_so(bench: Bench, which: str) -
     assert caught.value.where == instance_id
 
 
+def test_many_are_asked_at_once_and_who_can_t_be_reached_spoils_nothing(bench: Bench) -> None:
+    script = facts_script([bench.mount])
+    alone = bench.guest.run(bench.up, script, timeout_s=LIMIT_S)
+    assert bench.guest.run_on([bench.up], script, timeout_s=LIMIT_S) == {bench.up: alone}
+    answers = bench.guest.run_on([bench.up, bench.down], script, timeout_s=LIMIT_S)
+    assert answers[bench.up] == alone
+    failed = answers[bench.down]
+    assert isinstance(failed, GuestFailed)
+    assert failed.where == bench.down
+
+
+def test_a_long_answer_of_many_is_whole(real: SsmBench) -> None:
+    """The list of invocations gives 2,500 characters of each."""
+    assert real.guest.run_on(["i-1"], "seq 1 2000", timeout_s=LIMIT_S) == {"i-1": (0, "".join(f"{n}\n" for n in range(1, 2001)), "")}
+    assert real.guest.run_on(["i-1"], "echo no >&2; exit 3", timeout_s=LIMIT_S) == {"i-1": (3, "", "no\n")}
+    (late,) = real.guest.run_on(["i-1"], "sleep 60", timeout_s=1).values()
+    assert isinstance(late, GuestFailed)
+
+
 def test_a_script_s_exit_code_output_and_errors(real: SsmBench) -> None:
     assert real.guest.run("i-1", "echo out; echo err >&2; exit 7", timeout_s=LIMIT_S) == (7, "out\n", "err\n")
     assert real.guest.run("i-1", "true", timeout_s=LIMIT_S) == (0, "", "")

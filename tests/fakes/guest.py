@@ -17,6 +17,8 @@ from immtf.plan.facts import MARK_FILE
 from tests.fakes.simulation import MOUNT
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from tests.fakes.simulation import SimInstance, SimVolume, SimWorld
 
 
@@ -30,6 +32,17 @@ class FakeGuest:
         assert timeout_s > 0, "a command without a limit"
         what = "first-boot" if "/first-boot" in script else "mark" if "\nmv " in script else "facts"
         return self.sim.calls.do(f"guest.{what}", lambda: self._run(instance_id, script))
+
+    def run_on(self, ids: Collection[str], script: str, *, timeout_s: float) -> dict[str, tuple[int, str, str] | GuestFailed]:
+        assert timeout_s > 0, "a command without a limit"
+        assert script.endswith("echo facts-end\n"), "many are only asked, never changed"
+        return self.sim.calls.do("guest.facts", lambda: {identity: self._tried(identity, script) for identity in ids})
+
+    def _tried(self, instance_id: str, script: str) -> tuple[int, str, str] | GuestFailed:
+        try:
+            return self._run(instance_id, script)
+        except GuestFailed as failed:
+            return failed
 
     def _run(self, instance_id: str, script: str) -> tuple[int, str, str]:
         item = self.sim.instances.get(instance_id)
