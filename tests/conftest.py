@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, settings
@@ -20,3 +21,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         from tests.container.image import require_engine
 
         require_engine(dict(os.environ))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Name a failure when it happens: the summary comes at the end of a long run, or never where that is killed."""
+    if report.failed:
+        print(f"\n{report.when} of {report.nodeid} failed after {report.duration:.0f} s", file=sys.__stderr__, flush=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +43,9 @@ class Held:
     slot: str
     image_id: str
     both: bool
+
+
+NOTHING_HELD: Final[Mapping[str, Held]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)

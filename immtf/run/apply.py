@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from immtf.errors import NoRoom, PersonNeeded, StalePlan
 from immtf.model.events import PlanJudged, StepFinished, StepStarted
+from immtf.model.layout import NOTHING_HELD
 from immtf.plan.checks import named
 from immtf.plan.decide import Halt, Wait, decide_apply
 from immtf.plan.judge import Refusal, acting, judge_alive, judge_node
 from immtf.plan.judge_slots import judge_remade, judge_retired
 from immtf.run.capacity import PAUSES_S, Room
 from immtf.run.gates import check_cancel, confirm_spare
-from immtf.run.ports import NOTHING_HELD
 from immtf.run.world import zones_of
 
 if TYPE_CHECKING:

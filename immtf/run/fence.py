@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from immtf.run.ports import NOTHING_HELD
+from immtf.model.layout import NOTHING_HELD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

@@ -6,8 +6,9 @@ is never answered with an empty result.
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from immtf.model.layout import NOTHING_HELD, Held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from immtf.model.container import ContainerEnd, ContainerImage, ContainerOrder, Left
     from immtf.model.events import Event
     from immtf.model.imaging import Recipe, TrialOrder
-    from immtf.model.layout import Held
     from immtf.model.names import NodeId
     from immtf.model.reaping import Kind
     from immtf.model.running import RunEnd, RunOrder, Told
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from immtf.plan.image import Image
 
     Listener: TypeAlias = Callable[[Event], None]
-
-
-NOTHING_HELD: Final[Mapping[str, Held]] = MappingProxyType({})
 
 
 class Clock(Protocol):

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from immtf.errors import TerraformFailed
+from immtf.model.layout import NOTHING_HELD
 from immtf.model.terraform import Resource, StateData
-from immtf.run.ports import NOTHING_HELD
 from tests.fakes.simulation import (
     ATTACHMENT,
     GONE,

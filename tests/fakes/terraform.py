@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from immtf.errors import StalePlan, TerraformFailed
+from immtf.model.layout import NOTHING_HELD
 from immtf.model.terraform import PlanData, Resource, StateData
-from immtf.run.ports import NOTHING_HELD
 from tests.fakes.calls import Crash
 from tests.fakes.simulation import ATTACHMENT, INSTANCE, VOLUME, Row, SimVolume, Violation
 from tests.fakes.tfplan import Planner, Wishes

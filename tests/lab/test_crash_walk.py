@@ -1,7 +1,7 @@
 """The crash walk in the lab: one roll of three nodes, with a SIGKILL at one point after the other, each time in the next run.
 
 The points come in the order of a roll, so each run gets a step further than the one before it. (That a kill at any event and at any
-call is survived is shown without a lab, in `tests/unit/run/test_crash_walk.py`.)
+call is survived is shown without a lab, in `tests/walks/test_crash_walk.py`.)
 """
 
 from __future__ import annotations

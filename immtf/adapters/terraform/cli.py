@@ -26,7 +26,7 @@ from immtf.adapters.terraform.variables import variables_file
 from immtf.adapters.terraform.writers import refuse_newer, writer
 from immtf.errors import ImmtfError
 from immtf.plan.changes import parse_plan, parse_state
-from immtf.run.ports import NOTHING_HELD
+from immtf.model.layout import NOTHING_HELD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -10,11 +10,10 @@ import pytest
 from immtf.errors import GateFailed, PersonNeeded, UsageError
 from immtf.model.cloud import ImageChoice
 from immtf.model.events import StepFinished
-from immtf.model.layout import Layout
+from immtf.model.layout import NOTHING_HELD, Layout
 from immtf.model.names import NodeId
 from immtf.plan.diagnose import diagnose
 from immtf.run.lifecycle import take_status
-from immtf.run.ports import NOTHING_HELD
 from immtf.run.repair import look
 from immtf.run.rollback import prepare_rollback, roll_back, way_back
 from immtf.run.upgrade import Upgrade, prepare, refuse_unmovable

@@ -19,7 +19,7 @@ from tests.fakes.simulation import INSTANCE, NEW, OLD
 from tests.fakes.slots import make_slotted, slot_of
 from tests.fakes.watch import Watch
 from tests.fakes.wires import unplug
-from tests.unit.run.test_properties import faults
+from tests.walks.test_properties import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
