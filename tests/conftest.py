@@ -25,5 +25,5 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Name a failure when it happens: the summary comes at the end of a long run, or never where that is killed."""
-    if report.failed:
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
         print(f"\n{report.when} of {report.nodeid} failed after {report.duration:.0f} s", file=sys.__stderr__, flush=True)
