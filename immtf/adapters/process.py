@@ -19,6 +19,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -81,13 +82,15 @@ def follow(
     stderr: Path,
     on_line: Callable[[str], None] = lambda _line: None,
     interrupted: Callable[[], bool] = lambda: False,
+    meanwhile: Callable[[], None] = lambda: None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Finished:
     """Run a command to its end and hand each line of its standard output to `on_line` while it runs.
 
     The two files are made with mode 0600. `interrupted` is asked ten times a second, from this thread; the first true sends the one
-    SIGINT. An exception out of `on_line` is kept until the child has ended: nothing is left running unseen. Raises `ToolMissing`
-    where the program can't be started, `ImmtfError` where the files or the directory can't be had.
+    SIGINT. `meanwhile` is called as often, until it's asked to end. An exception out of `on_line` or `meanwhile` is kept until the
+    child has ended: nothing is left running unseen. Raises `ToolMissing` where the program can't be started, `ImmtfError` where the
+    files or the directory can't be had.
     """
     with _create(stdout) as out, _create(stderr) as err:
         child = _start(command, out, err)
@@ -97,6 +100,8 @@ def follow(
         while not watch.ended(_LOOK_S):
             lines.read()
             watch.press(monotonic(), asked=interrupted())
+            if watch.ending is Ending.BY_ITSELF:
+                lines.hand_out(meanwhile)
         if command.whole_group:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
@@ -224,12 +229,13 @@ class _Lines:
         if last and self._rest:
             lines.append(self._rest)
         for line in lines:
-            self._hand_out(line.decode(errors="replace"))
+            self.hand_out(partial(self._on_line, line.decode(errors="replace")))
 
-    def _hand_out(self, line: str) -> None:
+    def hand_out(self, call: Callable[[], None]) -> None:
+        """Make a call, unless one has failed already."""
         if self.failure is not None:
             return
         try:
-            self._on_line(line)
+            call()
         except Exception as error:  # noqa: BLE001 - kept until the child has ended, then raised
             self.failure = error

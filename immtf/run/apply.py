@@ -18,6 +18,8 @@ from immtf.plan.judge import Refusal, acting, judge_alive, judge_node
 from immtf.plan.judge_slots import judge_remade, judge_retired
 from immtf.run.capacity import PAUSES_S, Room
 from immtf.run.gates import check_cancel, confirm_spare
+from immtf.run.meanwhile import Meanwhile
+from immtf.run.ports import nobody
 from immtf.run.world import zones_of
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from immtf.model.snapshot import NodeNow
     from immtf.model.terraform import PlanData
     from immtf.run.gates import Patience
+    from immtf.run.ports import Watching
     from immtf.run.world import World
 
 ATTEMPTS = 3
@@ -67,18 +70,22 @@ def _in_the_end(place: NodePlace, slot: str) -> NodePlace:
     return place.in_slot(wanted) if wanted else place
 
 
-def apply_node(world: World, node: NodeId, patience: Patience, pauses_s: tuple[float, ...] = PAUSES_S) -> tuple[str, bool]:
-    """Apply one node's change. Returns the evidence and whether there was anything to apply.
+def apply_node(
+    world: World, node: NodeId, patience: Patience, pauses_s: tuple[float, ...] = PAUSES_S, *, meanwhile: Meanwhile | None = None
+) -> tuple[str, bool]:
+    """Apply one node's change, and look after it `meanwhile`. Returns the evidence and whether there was anything to apply.
 
     Where the cloud has no room for it (`run.capacity`) it is tried again, with these pauses between; then `NoRoom` is raised.
     """
     room = Room(world, node, patience, pauses_s)
-    applied = room.until_there(lambda: _apply_once(world, node, patience, room))
+    watch = meanwhile or Meanwhile(world, node, patience)
+    applied = room.until_there(lambda: _apply_once(watch, room))
     instance = world.layout.nodes[node].instance_id
     return (f"applied: {applied} changes, instance {instance}" if applied else "Terraform wants no change"), bool(applied)
 
 
-def _apply_once(world: World, node: NodeId, patience: Patience, room: Room) -> int:
+def _apply_once(watch: Meanwhile, room: Room) -> int:
+    world, node, patience = watch.world, watch.node, watch.patience
     now = world.node(node, strays=True)
     refuse_halt(now)
 
@@ -86,15 +93,12 @@ def _apply_once(world: World, node: NodeId, patience: Patience, room: Room) -> i
         room.learn(now, plan)
         return judge_of(world, now, plan)
 
-    return apply_judged(
-        world,
-        patience,
-        judge=judge,
-        ready=lambda plan: _spare_again(world, now, plan, patience),
-        scope=Scope(now.place.targets),
-        where=str(node),
-        step="ApplyNode",
-    )
+    def ready(plan: PlanData) -> Watching:
+        _spare_again(world, now, plan, patience)
+        watch.expect(plan)
+        return watch.look
+
+    return apply_judged(world, patience, judge=judge, ready=ready, scope=Scope(now.place.targets), where=str(node), step="ApplyNode")
 
 
 def _spare_again(world: World, now: NodeNow, plan: PlanData, patience: Patience) -> None:
@@ -148,11 +152,11 @@ def apply_judged(
     where: str,
     step: str,
     scope: Scope = EVERYTHING,
-    ready: Callable[[PlanData], None] = lambda _plan: None,
+    ready: Callable[[PlanData], Watching] = lambda _plan: nobody,
 ) -> int:
     """Plan, judge and apply; return how many rows were changed. Raises `PlanRefused` before anything is applied.
 
-    `ready` is the last look at the world before the judged plan is applied.
+    `ready` is the last look at the world before the judged plan is applied; what it returns is called while it is.
     """
     attempt = 1
     while True:
@@ -160,12 +164,12 @@ def apply_judged(
         if not saved.changed:
             return 0
         patience.refuse(judge(saved.data), where)
-        ready(saved.data)
+        watch = ready(saved.data)
         rows = [f"{row.address}: {'/'.join(row.actions)}" for row in acting(saved.data)]
         patience.emit(PlanJudged(where, step, tuple(rows)))
         patience.emit(StepStarted(where, step, f"apply {len(rows)} changes"))
         try:
-            world.terraform.apply(saved)
+            world.terraform.apply(saved, watch)
         except StalePlan:
             if attempt == ATTEMPTS:
                 raise

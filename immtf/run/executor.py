@@ -31,6 +31,7 @@ from immtf.run.apply import apply_node, rehearse_node
 from immtf.run.custody import mark_volumes, prove_volumes
 from immtf.run.gates import check_cancel, settle_questions, spare_questions, wait_for
 from immtf.run.handover import hand_over
+from immtf.run.meanwhile import Meanwhile
 from immtf.run.moves import Limits, Moves
 from immtf.run.others import Others
 from immtf.run.overlap import Overlap
@@ -70,12 +71,14 @@ class Executor:
     limits: Limits = field(default_factory=Limits)
     attempt: Attempt | None = None
     following: NodeWork | None = None
+    meanwhile: Meanwhile | None = None
 
     def perform(self, work: NodeWork, *, index: int, total: int, following: NodeWork | None = None) -> None:
         """Do one node's work. Raises what stopped it; the node is then as the last event says, and nothing else was touched.
 
         Of the `following` work, where both are swaps, the new instance may be made already.
         """
+        self.meanwhile = None
         self.following = following if following and following.steps and following.row.action == "swap" else None
         emit, clock, node = self.patience.emit, self.patience.clock, str(work.node)
         if not work.steps:
@@ -142,7 +145,8 @@ class Executor:
             case ApplyNode(node) if work.row.action == "swap" and self.following and (both := self._overlap(moves, self.following)):
                 return both
             case ApplyNode(node):
-                return apply_node(self.world, node, self.patience, self.limits.apply_pauses_s)
+                self.meanwhile = Meanwhile(self.world, node, self.patience)
+                return apply_node(self.world, node, self.patience, self.limits.apply_pauses_s, meanwhile=self.meanwhile)
             case ProveVolumes(node):
                 return self._prove(node, work.image_id)
             case SettleNode(node):
@@ -167,7 +171,8 @@ class Executor:
 
     def _settle(self, node: NodeId) -> tuple[str, bool]:
         start = self.patience.clock.monotonic()
-        began = wait_for(settle_questions(self.world, node), self._watchful(node), where=str(node), settling=True)
+        streak = self.meanwhile.streak if self.meanwhile else None
+        began = wait_for(settle_questions(self.world, node), self._watchful(node), where=str(node), settling=True, streak=streak)
         self.ledger.servers_s += max(0.0, began - start)
         self.ledger.back(str(node), began)
         return "all gates hold", True

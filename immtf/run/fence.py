@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from immtf.model.layout import NOTHING_HELD
+from immtf.run.ports import nobody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from immtf.model.service import Peer, ServiceView
     from immtf.model.terraform import StateData
     from immtf.plan.image import Image
-    from immtf.run.ports import Cloud, SavedPlan, Service, Terraform
+    from immtf.run.ports import Cloud, SavedPlan, Service, Terraform, Watching
 
     Guard: TypeAlias = Callable[[], None]
     """Raises `LeaseLost` where this run may change nothing any more."""
@@ -52,9 +53,9 @@ class FencedTerraform:
     ) -> SavedPlan:
         return self.inner.plan(targets=targets, destroy=destroy, refresh=refresh, records=records, held=held)
 
-    def apply(self, saved: Any) -> None:
+    def apply(self, saved: Any, watch: Watching = nobody) -> None:
         self.guard()
-        self.inner.apply(saved)
+        self.inner.apply(saved, watch)
 
     def state(self) -> StateData:
         return self.inner.state()

@@ -198,8 +198,22 @@ class Patience:
         refuse([item for item in found if not self.overrides.reason(item.check)], where)
 
 
-def wait_for(questions: Sequence[Question], patience: Patience, *, where: str, settling: bool = False) -> float:
+def new_streak(questions: Sequence[Question], clock: Clock) -> Streak:
+    """Return the streak of these questions that begins now: as often in a row and for as long as the strictest wants."""
+    return Streak(
+        needed=max(question.passes for question in questions),
+        limit_s=max(question.deadline_s for question in questions),
+        start=clock.monotonic(),
+        healthy_for_s=max(question.healthy_for_s for question in questions),
+    )
+
+
+def wait_for(
+    questions: Sequence[Question], patience: Patience, *, where: str, settling: bool = False, streak: Streak | None = None
+) -> float:
     """Ask until all questions hold together, as often in a row and for as long as the strictest wants.
+
+    A `streak` in which they held before goes on; its limit counts from now.
 
     A state that is slow and on its way (`Verdict.patience_s`) gets its own time; the limit counts from its end. Returns when the
     final streak began, in the clock's monotonic seconds. Raises `GateFailed` at the deadline, or at once where
@@ -207,17 +221,13 @@ def wait_for(questions: Sequence[Question], patience: Patience, *, where: str, s
     """
     if not questions:
         return patience.clock.monotonic()
-    streak = Streak(
-        needed=max(question.passes for question in questions),
-        limit_s=max(question.deadline_s for question in questions),
-        start=patience.clock.monotonic(),
-        healthy_for_s=max(question.healthy_for_s for question in questions),
-    )
-    denied = _Round(Verdict(held=False, reason="held, but not often enough in a row"))
+    streak = streak or new_streak(questions, patience.clock)
+    streak.start = patience.clock.monotonic()
+    denied = Round(Verdict(held=False, reason="held, but not often enough in a row"))
     questions = sorted(questions, key=lambda question: question.heavy)
     while True:
         asked = patience.clock.monotonic()
-        answers = _round(questions, patience, streak, asked)
+        answers = ask_round(questions, patience, streak, asked)
         denied = denied if answers.verdict.held else answers
         now = patience.clock.monotonic()
         streak.count(answers.verdict, asked, now)
@@ -241,7 +251,7 @@ def check_cancel(patience: Patience, where: str, *, settling: bool = False) -> N
 
 
 @dataclass(frozen=True, slots=True)
-class _Round:
+class Round:
     """What one asking of all questions came to: the verdict, the check that spoke against, and what was passed over."""
 
     verdict: Verdict
@@ -249,7 +259,7 @@ class _Round:
     passed_over: tuple[CheckOverridden, ...] = ()
 
 
-def _round(questions: Sequence[Question], patience: Patience, streak: Streak, asked: float) -> _Round:
+def ask_round(questions: Sequence[Question], patience: Patience, streak: Streak, asked: float) -> Round:
     """Ask every question once, up to the first that doesn't hold and may not be passed over."""
     passed_over: list[CheckOverridden] = []
     for question in questions:
@@ -262,11 +272,11 @@ def _round(questions: Sequence[Question], patience: Patience, streak: Streak, as
         if not verdict.held and (reason := patience.overrides.reason(question.id)):
             passed_over.append(CheckOverridden(question.node, question.id, verdict.reason, reason))
         elif not verdict.held:
-            return _Round(replace(verdict, reason=f"{named(question.check)}{question.gate}: {verdict.reason}"), question.id)
-    return _Round(Verdict(held=True, reason=""), passed_over=tuple(passed_over))
+            return Round(replace(verdict, reason=f"{named(question.check)}{question.gate}: {verdict.reason}"), question.id)
+    return Round(Verdict(held=True, reason=""), passed_over=tuple(passed_over))
 
 
-def _failed(denied: _Round, where: str, elapsed_s: float, flapped: str) -> GateFailed:
+def _failed(denied: Round, where: str, elapsed_s: float, flapped: str) -> GateFailed:
     how = "waiting would not mend it" if denied.verdict.final else f"not within {elapsed_s:.0f} s{flapped}"
     what = f"{denied.verdict.reason} ({how})"
     mend = denied.verdict.next or "mend what the gate names"

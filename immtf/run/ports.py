@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from immtf.model.cloud import Instance, Interface, Stray, Volume, VolumeSnapshot
     from immtf.model.container import ContainerEnd, ContainerImage, ContainerOrder, Left
     from immtf.model.events import Event
-    from immtf.model.imaging import Recipe, TrialOrder
     from immtf.model.names import NodeId
     from immtf.model.reaping import Kind
     from immtf.model.running import RunEnd, RunOrder, Told
@@ -31,6 +30,11 @@ if TYPE_CHECKING:
     from immtf.plan.image import Image
 
     Listener: TypeAlias = Callable[[Event], None]
+    Watching: TypeAlias = Callable[[Collection[tuple[str, str]]], None]
+
+
+def nobody(_begun: Collection[tuple[str, str]]) -> None:
+    """Watch nothing."""
 
 
 class Clock(Protocol):
@@ -84,8 +88,11 @@ class Terraform(Protocol):
         With `records` it changes the state only, never the world; what it would record is the plan's drift, and no change.
         """
 
-    def apply(self, saved: Any) -> None:
-        """Apply that very plan file. Raises `StalePlan` where the state moved meanwhile, else `TerraformFailed`."""
+    def apply(self, saved: Any, watch: Watching = nobody) -> None:
+        """Apply that very plan file. Raises `StalePlan` where the state moved meanwhile, else `TerraformFailed`.
+
+        `watch` is called again and again while it lasts, from this thread, with what was begun: addresses, each with its action.
+        """
 
     def state(self) -> StateData:
         """Return the state."""
@@ -256,45 +263,3 @@ class BlockRuns(Protocol):
 
     def signal(self, name: str) -> None:
         """Send a signal (`SIGTERM`) to every run that is under way."""
-
-
-class ImageStore(Protocol):
-    """This account's images, with the tags that tell how far each has come."""
-
-    def images(self, family: str) -> Sequence[Image]:
-        """Return the images of a family; with "" of every family."""
-
-    def image(self, image_id: str) -> Image | None:
-        """Return one image, or None where this account doesn't see it."""
-
-    def uses(self) -> Mapping[str, Sequence[str]]:
-        """Return by image id what uses it: instances, stopped ones too, and each version of each launch template."""
-
-    def tag(self, image_id: str, tags: Mapping[str, str]) -> None:
-        """Set tags of an image."""
-
-    def remove(self, image: Image) -> None:
-        """Deregister an image, then delete its snapshots. What is gone already is no error."""
-
-
-class Trial(Protocol):
-    """Instances and volumes that are made to be thrown away. They bear the order's tags: by these a `Sweeper` takes them away."""
-
-    def launch(self, order: TrialOrder) -> str:
-        """Start one instance; returns its id at once."""
-
-    def console(self, instance_id: str) -> str:
-        """Return what an instance wrote to its console, as far as the cloud has it."""
-
-    def make_volume(self, zone: str, tags: Mapping[str, str]) -> str:
-        """Make the smallest blank volume; returns its id at once."""
-
-    def attach(self, volume_id: str, instance_id: str, device: str) -> None:
-        """Attach a volume; returns at once."""
-
-
-class Builder(Protocol):
-    """What makes an image from a template."""
-
-    def build(self, recipe: Recipe, listen: Callable[[str, str], None], interrupted: Callable[[], bool]) -> str:
-        """Build and return the image's id; `listen` hears of it: `say` or `message`, and a line. Raises `ImmtfError`, `Interrupted`."""

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from immtf.model.cloud import Instance
     from immtf.model.imaging import TrialOrder, TrialRules
     from immtf.run.gates import Patience
-    from immtf.run.ports import Cloud, Guest, Trial
+    from immtf.run.image_ports import Trial
+    from immtf.run.ports import Cloud, Guest
 
 SCRIPT_S = 30.0
 CONSOLE_LINES = 12

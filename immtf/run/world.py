@@ -105,6 +105,10 @@ class World:
         facts_now = self.facts(place, now.instance) if facts else None
         return replace(now, strays=self._strays(place) if strays else (), facts=facts_now)
 
+    def strays(self, node: NodeId) -> tuple[Instance, ...]:
+        """Return live instances tagged as a node's own that the state doesn't name; one call."""
+        return self._strays(self.layout.nodes[node])
+
     def asked(self, nodes: Collection[NodeId]) -> list[NodeNow]:
         """Return these nodes now, each with its instance's own facts: in a few calls, however many they are."""
         seen = [now for node, now in self.nodes().items() if node in nodes]

@@ -19,7 +19,7 @@ from tests.fakes.runtime import FakeRuntime
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from immtf.run.ports import ImageStore
+    from immtf.run.image_ports import ImageStore
 
 TAGS = {"immtf:block": "image-consul", "immtf:environment": "t-0a1b2c3d"}
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class FakeImageStore:
-    """Satisfies `immtf.run.ports.ImageStore`; `removed` are the images and snapshots that were."""
+    """Satisfies `immtf.run.image_ports.ImageStore`; `removed` are the images and snapshots that were."""
 
     known: dict[str, Image] = field(default_factory=dict)
     used: dict[str, list[str]] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from immtf.plan.decide import decide_detach
 from immtf.run.executor import Executor
 from immtf.run.ledger import Ledger
 from immtf.run.moves import Moves
+from immtf.run.ports import nobody
 from tests.fakes.clock import FakeCancel
 from tests.fakes.cloud import FakeCloud
 from tests.fakes.service import FakeService
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from immtf.model.cloud import Instance, Volume
     from immtf.model.names import NodeId
     from immtf.model.steps import NodeWork, Step, UpgradePlan
+    from immtf.run.ports import Watching
     from tests.fakes.terraform import FakePlan
     from tests.fakes.world import Scene
 
@@ -66,16 +68,16 @@ class CountingService(FakeService):
 class UnjudgedTerraform(FakeTerraform):
     """Shows one plan and applies another, as a wrapper does that plans a second time."""
 
-    def apply(self, saved: FakePlan) -> None:
+    def apply(self, saved: FakePlan, watch: Watching = nobody) -> None:
         assert saved.data.changes, "the plan that was shown and judged"
-        super().apply(self._plan(()))
+        super().apply(self._plan(()), watch)
 
 
 class ForgetfulTerraform(FakeTerraform):
     """Hands a copy of the plan over to be applied, which nobody has judged."""
 
-    def apply(self, saved: FakePlan) -> None:
-        super().apply(dataclasses.replace(saved))
+    def apply(self, saved: FakePlan, watch: Watching = nobody) -> None:
+        super().apply(dataclasses.replace(saved), watch)
 
 
 class HastyCloud(FakeCloud):

@@ -219,7 +219,7 @@ class SlottedTerraform(FakeTerraform):
                 self.sim.clock.sleep(1.0)
             return item
 
-        item = self._part(f"create:{key}", launch)
+        item = self.part(f"create:{key}", launch)
         self._keep(row.address, Row(key, INSTANCE, item.instance_id, slot=slot))
 
     def _bind(self, row: Change) -> None:
@@ -231,7 +231,7 @@ class SlottedTerraform(FakeTerraform):
             self.sim.clock.sleep(self.sim.times.move + 1)
         if volume.owner != item.instance_id:
             raise TerraformFailed(f"VolumeInUse: {volume.volume_id} hangs on {volume.owner or 'nothing'}", code="VolumeInUse")
-        self._part(f"adopt:{key}", lambda: None)
+        self.part(f"adopt:{key}", lambda: None)
         self._keep(row.address, Row(key, ATTACHMENT, item.instance_id, volume.volume_id))
 
     def _end(self, row: Change) -> None:
@@ -239,7 +239,7 @@ class SlottedTerraform(FakeTerraform):
         item = self.sim.instances[self.sim.state[row.address].identity]
         if item.serving:
             raise Violation(f"{row.address} serves, and would be terminated")
-        self._part(f"terminate:{key}", lambda: self._vanish(item))
+        self.part(f"terminate:{key}", lambda: self._vanish(item))
         self._keep(row.address, None)
 
     def _vanish(self, item: SimInstance) -> None:

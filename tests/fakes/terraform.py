@@ -1,19 +1,20 @@
 """Terraform over the simulation: a plan is a file that is good for one state, an apply does its rows in Terraform's own order.
 
 Everything is destroyed before anything is created; an attachment under a running guest ends `busy`; the state is written after each
-object. An apply is made of parts, each with a hook of its own (`part.terminate:a` ...), so that a kill can fall between two of them:
-`survives` says whether Terraform finishes although the one who called it is dead (its output goes to a file), or dies too.
+object. A kill can fall between any two parts of an apply (`tests.fakes.parts`), and whoever called watches while it waits.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from immtf.errors import StalePlan, TerraformFailed
 from immtf.model.layout import NOTHING_HELD
 from immtf.model.terraform import PlanData, Resource, StateData
+from immtf.run.ports import nobody
 from tests.fakes.calls import Crash
+from tests.fakes.parts import SLEPT, Parts
 from tests.fakes.simulation import ATTACHMENT, INSTANCE, VOLUME, Row, SimVolume, Violation
 from tests.fakes.tfplan import Planner, Wishes
 
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
 
     from immtf.model.layout import Held
     from immtf.model.terraform import Change
-    from tests.fakes.simulation import Kind, SimWorld
-
-T = TypeVar("T")
+    from immtf.run.ports import Watching
+    from tests.fakes.simulation import Kind
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,13 @@ class FakePlan:
 
 
 @dataclass
-class FakeTerraform:
+class FakeTerraform(Parts):
     """Satisfies `immtf.run.ports.Terraform`."""
 
-    sim: SimWorld
     wishes: Wishes = field(default_factory=Wishes)
-    survives: bool = True
     outputs: tuple[str, ...] = ()
     made: list[FakePlan] = field(default_factory=list)
     applied: list[FakePlan] = field(default_factory=list)
-    killed: bool = False
     seed: SimVolume | None = None  # what new volumes are copies of: they are made from the snapshot that it names
     witness: Callable[[FakePlan], None] = lambda _saved: None
     held: Mapping[str, Held] = field(default_factory=lambda: NOTHING_HELD)
@@ -75,11 +72,14 @@ class FakeTerraform:
         self.held = held
         return self.sim.calls.do("terraform.plan", lambda: self._record(targets) if records else self._plan(targets, destroy=destroy))
 
-    def apply(self, saved: Any) -> None:
+    def apply(self, saved: Any, watch: Watching = nobody) -> None:
+        self.watch, self.begun, self.failure = watch, set(), None
         self.sim.calls.do("terraform.apply", lambda: self._apply(saved))
         if self.killed:
             self.killed = False
             raise Crash("killed while Terraform worked; it finished")
+        if self.failure is not None:
+            raise self.failure
 
     def state(self) -> StateData:
         return self.sim.calls.do("terraform.state", self._state)
@@ -187,15 +187,17 @@ class FakeTerraform:
 
     def _destroy(self, kind: Kind, key: str) -> None:
         row = self.sim.state[self.planner.address(kind, key)]
+        self.begun.add((self.planner.address(kind, key), "delete"))
         if kind == VOLUME:
             self.sim.delete(row.identity)
         elif kind == INSTANCE:
-            self._part(f"terminate:{key}", lambda: self._terminate(key, row))
+            self.part(f"terminate:{key}", lambda: self._terminate(key, row))
         else:
-            self._part(f"detach:{key}", lambda: self._detach(key, row))
+            self.part(f"detach:{key}", lambda: self._detach(key, row))
         self._write(kind, key, None)
 
     def _create(self, kind: Kind, key: str) -> None:
+        self.begun.add((self.planner.address(kind, key), "create"))
         if kind == VOLUME:
             volume = SimVolume(self.sim.new_id("vol"), key, self.sim.zone(key), created=self.sim.clock.now)
             if self.seed:
@@ -204,29 +206,11 @@ class FakeTerraform:
             self.sim.volumes[volume.volume_id] = volume
             self._write(VOLUME, key, Row(key, VOLUME, volume.volume_id))
         elif kind == INSTANCE:
-            self._write(INSTANCE, key, self._part(f"create:{key}", lambda: self._launch(key)))
+            self._write(INSTANCE, key, self.part(f"create:{key}", lambda: self._launch(key)))
             self._ready(key)
         else:
-            row = self._part(f"attach:{key}", lambda: self._attach(key))
+            row = self.part(f"attach:{key}", lambda: self._attach(key))
             self._write(ATTACHMENT, key, row)
-
-    def _part(self, name: str, effect: Callable[[], T]) -> T:
-        """Do one part of an apply. Where Terraform survives the kill of its caller, the parts after it are done as well."""
-        if self.killed:
-            return effect()
-        done: list[T] = []
-
-        def once() -> T:
-            done.append(effect())
-            return done[0]
-
-        try:
-            return self.sim.calls.do(f"part.{name}", once)
-        except Crash:
-            if not self.survives:
-                raise
-            self.killed = True
-            return done[0] if done else once()
 
     def _write(self, kind: Kind, key: str, row: Row | None) -> None:
         address = self.planner.address(kind, key)
@@ -241,8 +225,7 @@ class FakeTerraform:
         if item.live:
             self.sim.away(key, "an apply")
             self.sim.terminate(item)
-        while item.state != "terminated":
-            self.sim.clock.sleep(1.0)
+        self.wait(lambda: item.state != "terminated")
 
     def _detach(self, key: str, row: Row) -> None:
         volume, item = self.sim.volumes[row.volume], self.sim.instances[row.identity]
@@ -261,8 +244,7 @@ class FakeTerraform:
                 f"InvalidIPAddress.InUse: {self.sim.address(key)} is in use by {taken[0].instance_id}", code="InvalidIPAddress.InUse"
             )
         item = self.sim.launch(key, self.sim.wanted)
-        while item.state == "pending":
-            self.sim.clock.sleep(1.0)
+        self.wait(lambda: item.state == "pending", SLEPT)
         return Row(key, INSTANCE, item.instance_id)
 
     def _ready(self, key: str) -> None:
@@ -276,9 +258,7 @@ class FakeTerraform:
             self._write(INSTANCE, key, replace(self.sim.state[address], tainted=True))
             raise
         except Crash:
-            if not self.survives:
-                raise
-            self.killed = True
+            self._outlive()
 
     def _attach(self, key: str) -> Row:
         item = self.sim.instances[self.sim.state[self.planner.address(INSTANCE, key)].identity]
@@ -291,6 +271,5 @@ class FakeTerraform:
             raise TerraformFailed(f"IncorrectState: {item.instance_id} is {item.state}")
         if not volume.owner:
             self.sim.attach(volume, item)
-        while volume.tie != "attached":
-            self.sim.clock.sleep(1.0)
+        self.wait(lambda: volume.tie != "attached", SLEPT)
         return Row(key, ATTACHMENT, item.instance_id, volume.volume_id)

@@ -154,5 +154,6 @@ class Planner:
         there = known is not None and volume is not None and volume.owner == known.identity
         if not there:
             # An attachment that was made behind Terraform's back is planned as "create" too, and adopted by the apply.
-            return self._row(ATTACHMENT, key, ("create",))
+            volume_id = self.sim.state[self.address(VOLUME, key)].identity if self.address(VOLUME, key) in self.sim.state else None
+            return self._row(ATTACHMENT, key, ("create",), after={"volume_id": volume_id, "device_name": "/dev/xvdf"})
         return self._row(ATTACHMENT, key, ("delete", "create") if not instance.is_noop else ("no-op",))

@@ -25,8 +25,9 @@ from immtf.adapters.terraform.unsaved import Unsaved, tell
 from immtf.adapters.terraform.variables import variables_file
 from immtf.adapters.terraform.writers import refuse_newer, writer
 from immtf.errors import ImmtfError
-from immtf.plan.changes import parse_plan, parse_state
 from immtf.model.layout import NOTHING_HELD
+from immtf.plan.changes import parse_plan, parse_state
+from immtf.run.ports import nobody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from immtf.adapters.terraform.runs import TerraformRun
     from immtf.model.layout import Held
     from immtf.model.terraform import PlanData, StateData
+    from immtf.run.ports import Watching
 
 _CHANGES = 2  # of -detailed-exitcode
 
@@ -172,17 +174,17 @@ class TerraformCli:
             out.unlink(missing_ok=True)
             raise
 
-    def apply(self, saved: SavedPlan) -> None:
+    def apply(self, saved: SavedPlan, watch: Watching = nobody) -> None:
         """Apply that very file, which is then removed: it can't be applied twice.
 
-        A copy of the state is kept first (`copy`). Raises `StalePlan` where the state moved since, `StateUnsaved` where it could not be
+        A copy of the state is kept first (`copy`). `watch` is called about ten times a second while it lasts. Raises `StalePlan` where the state moved since, `StateUnsaved` where it could not be
         saved afterwards, not by pushing it again either, else as `plan`.
         """
         self._clear_the_ground()
         self._keep_copy()
         command = argv.apply(saved.path, lock_s=self._limits.lock_s)
         try:
-            self._runner.run(command, limit_s=self._limits.apply_s, stream=True, interruptible=True)
+            self._runner.run(command, limit_s=self._limits.apply_s, stream=True, interruptible=True, watch=watch)
         except ImmtfError as error:
             if not self._unsaved.save_after(error):
                 raise

@@ -14,9 +14,12 @@ from immtf.adapters.terraform.diagnostics import Diagnostic, from_text
 from immtf.adapters.terraform.failures import Ended, failure
 from immtf.adapters.terraform.stream import TerraformEvent, parse_line
 from immtf.errors import Interrupted
+from immtf.run.ports import nobody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from immtf.run.ports import Watching
 
 _TAIL = 2000  # characters of output shown where Terraform gave no diagnostic
 
@@ -87,15 +90,18 @@ class Runner:
         stream: bool = False,
         interruptible: bool = False,
         fine: frozenset[int] = frozenset({0}),
+        watch: Watching = nobody,
     ) -> Output:
         """Run one command to its end; an exit code that isn't `fine` raises.
 
-        `stream`: the output is Terraform's lines of JSON and is told while it comes. Raises what `failures.failure` makes of it.
+        `stream`: the output is Terraform's lines of JSON and is told while it comes; `watch` is called all the while with what it has begun.
+        Raises what `failures.failure` makes of it.
         """
         name = " ".join(argv[: 2 if argv[0] == "state" else 1])
         if interruptible:
             self._refuse_if_asked_to_end(name)
         diagnostics: list[Diagnostic] = []
+        begun: set[tuple[str, str]] = set()
         with _files(self._scratch) as (stdout, stderr):
             finished = follow(
                 Command(
@@ -107,8 +113,9 @@ class Runner:
                 ),
                 stdout=stdout,
                 stderr=stderr,
-                on_line=(lambda line: self._tell(line, diagnostics)) if stream else (lambda _line: None),
+                on_line=(lambda line: self._tell(line, diagnostics, begun)) if stream else (lambda _line: None),
                 interrupted=lambda: interruptible and self._asked_to_end,
+                meanwhile=lambda: watch(begun),
             )
             said, errors = stdout.read_text(errors="replace"), stderr.read_text(errors="replace")
         self.runs.append(TerraformRun(name, finished.seconds, finished.exit_code))
@@ -119,12 +126,14 @@ class Runner:
             raise failure(self._ended(name, finished, limit_s, found, errors or said))
         return Output(finished.exit_code, said)
 
-    def _tell(self, line: str, diagnostics: list[Diagnostic]) -> None:
+    def _tell(self, line: str, diagnostics: list[Diagnostic], begun: set[tuple[str, str]]) -> None:
         event = parse_line(line)
         if event is None:
             return
         if event.diagnostic is not None:
             diagnostics.append(event.diagnostic)
+        if event.kind == "apply_start":
+            begun.add((event.address, event.action))
         self._listen(event)
 
     def _refuse_if_asked_to_end(self, command: str) -> None:

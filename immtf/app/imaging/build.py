@@ -14,7 +14,7 @@ from immtf.plan.imaging import life
 if TYPE_CHECKING:
     from immtf.app.imaging.session import ImageSession
     from immtf.model.imaging import Recipe
-    from immtf.run.ports import Builder
+    from immtf.run.image_ports import Builder
 
 
 def build(session: ImageSession, recipe: Recipe, builder: Builder, *, limit_s: float) -> Outcome:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from immtf.adapters.clock import Signals
     from immtf.app.target import Target
     from immtf.model.events import Event
-    from immtf.run.ports import ImageStore
+    from immtf.run.image_ports import ImageStore
 
 _COMMAND = re.compile(r"`immtf (image (?:build|verify|promote|list|gc)[^`]*)`")
 

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from immtf.model.imaging import TrialRules
     from immtf.model.verdict import Verdict
     from immtf.plan.image import Image
-    from immtf.run.ports import Cloud, Guest, Sweeper, Trial
+    from immtf.run.image_ports import Trial
+    from immtf.run.ports import Cloud, Guest, Sweeper
 
 EXPIRES_TAG = "immtf:expires"
 LIFETIME = timedelta(hours=3)

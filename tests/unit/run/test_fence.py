@@ -35,7 +35,7 @@ CHANGING = {
     FencedService: {"hand_over", "remove_peer"},
 }
 PORTS = {FencedTerraform: ports.Terraform, FencedCloud: ports.Cloud, FencedService: ports.Service}
-CHANGES = ("terraform.apply", "terraform.adopt", "terraform.forget", "terraform.untaint", "part.*", "guest.mark", "service.hand_over")
+CHANGES = ("terraform.apply", "terraform.adopt", "terraform.forget", "terraform.untaint", "guest.mark", "service.hand_over")
 ALL_CHANGES = (
     *CHANGES,
     "cloud.stop",
@@ -99,8 +99,8 @@ def fenced(scene: Scene, guard: Callable[[], None]) -> World:
 
 
 def changes(scene: Scene) -> list[str]:
-    """Return the changing calls so far, in their order."""
-    return [name for name in scene.sim.calls.log if any(name.startswith(start.removesuffix("*")) for start in ALL_CHANGES)]
+    """Return the changing calls so far, in their order; what an apply is made of is under way with it, and isn't ended."""
+    return [name for name in scene.sim.calls.log if name in ALL_CHANGES]
 
 
 def upgrade(scene: Scene, guard: Callable[[], None]) -> None:

@@ -146,7 +146,7 @@ def test_a_success_without_evidence_is_caught() -> None:
 
 
 def test_a_run_that_looks_for_no_strays_is_caught() -> None:
-    """26, by EC2's refusal of the address: the instance that a killed Terraform made would be made again. F7."""
+    """26, by the volume on it or EC2's refusal of the address: the instance that a killed Terraform made would be made again. F7."""
     scene = make_scene(3)
     scene.terraform.survives = False
     scene.sim.calls.faults = [Fault(Crash(), "part.create:b", when="after")]
@@ -156,7 +156,7 @@ def test_a_run_that_looks_for_no_strays_is_caught() -> None:
     world = scene.world()
     world.tags = {}
     executor = Executor(world, scene.patience(), Ledger(0.0))
-    with pytest.raises(ImmtfError, match="in use"):
+    with pytest.raises(ImmtfError, match=r"in use|volume-elsewhere"):
         scene.upgrade_only(executor)
     assert scene.rolled()["b"] == 1
 
