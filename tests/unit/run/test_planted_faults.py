@@ -79,6 +79,7 @@ def test_an_executor_without_the_gate_before_is_saved_by_the_second_look() -> No
 def test_an_executor_that_does_not_settle_a_node_is_caught() -> None:
     """By the rule on stops: with the gates before fooled as well, the second node is stopped while the first catches up."""
     scene = make_scene(3)
+    scene.sim.times = dataclasses.replace(scene.sim.times, boot=60.0)  # longer than Terraform waits anyway
     world = scene.world()
     world.service = BlindService(scene.sim)
     works = without(scene.plan(), SettleNode, ProveVolumes)
