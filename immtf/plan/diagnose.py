@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from immtf.model.cloud import GONE
 from immtf.model.rows import FindingRow
 from immtf.plan.decide import interface_astray
+from immtf.plan.judge import doomed_disks
 from immtf.plan.layout import INSTANCE
 from immtf.plan.others import seen_down
 from immtf.plan.quorum import judge_removal, stale_peers
@@ -139,7 +140,7 @@ def _deposed(item: Resource, seen: Seen) -> Finding:
     ties = [
         tie.instance_id for now in seen.snapshot.nodes.values() for volume in now.volumes.values() if volume for tie in volume.attachments
     ]
-    own_disks = bool(item.values.get("ebs_block_device"))  # they might be deleted with it
+    own_disks = bool(doomed_disks(item.values))
     safe = instance is not None and identity not in ties and instance.state == "stopped" and not own_disks
     evidence = f"{identity or 'an object'} ({instance.state if instance else item.type}) is deposed in the state, key {item.deposed}"
     fix = "apply a plan for this address alone that deletes this object and nothing else"

@@ -17,7 +17,7 @@ from immtf.plan.checks import named, way_past
 from immtf.plan.layout import ATTACHMENT, INSTANCE, INTERFACE, VOLUME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from immtf.model.layout import Layout, NodePlace
     from immtf.model.names import NodeId
@@ -192,9 +192,24 @@ def _zone_differs(row: Change, zones: Mapping[str, str]) -> bool:
 
 def takes_data_along(row: Change) -> bool:
     """Return whether a disk goes with the instance: one it is to have, or one that the instance that goes has now."""
-    wanted, present = row.after.get("ebs_block_device"), row.before.get("ebs_block_device") if row.destroys else ()
-    devices = [device for found in (wanted, present) if isinstance(found, (list, tuple)) for device in found]
-    return any(device.get("delete_on_termination") for device in devices)
+    wanted, present = doomed_disks(row.after), doomed_disks(row.before) if row.destroys else ()
+    return bool(wanted or present)
+
+
+def doomed_disks(instance: Mapping[str, Any]) -> list[Any]:
+    """Return the disks of an instance's own that are deleted with it, without its root disk.
+
+    Where a data volume was attached when the instance was last written down, and is not now, the provider names the root disk
+    here as well (measured with 3.39.0, after the detach; its own `root_block_device` names the same volume).
+    """
+    roots = {disk.get("volume_id") for disk in _disks(instance, "root_block_device")} - {"", None}
+    disks = _disks(instance, "ebs_block_device")
+    return [disk for disk in disks if disk.get("delete_on_termination") and disk.get("volume_id") not in roots]
+
+
+def _disks(instance: Mapping[str, Any], key: str) -> Sequence[Any]:
+    found = instance.get(key)
+    return found if isinstance(found, (list, tuple)) else ()
 
 
 def refuse_detached(rows: list[Change]) -> list[Refusal]:

@@ -20,6 +20,8 @@ INSTANCE, VOLUME, ATTACHMENT = (
 OTHER = 'module.server["b"].aws_instance.this'
 GROUP = "aws_security_group.server"
 REPLACE = ("delete", "create")
+ROOT = {"device_name": "/dev/sda1", "volume_id": "vol-root", "delete_on_termination": True}
+DOOMED = {"device_name": "/dev/sdg", "volume_id": "vol-scratch", "delete_on_termination": True}
 LAYOUT = make_layout()
 
 
@@ -55,6 +57,8 @@ def test_a_nodes_own_replacement_may_be_applied() -> None:
         (one(INSTANCE, "create", "delete"), "create-before-destroy"),
         (one(INSTANCE, *REPLACE, after={"availability_zone": "eu-west-1z"}), "zone"),
         (one(INSTANCE, *REPLACE, after={"ebs_block_device": [{"delete_on_termination": True}]}), "data-disk"),
+        (one(INSTANCE, *REPLACE, before={"ebs_block_device": [DOOMED, ROOT], "root_block_device": [ROOT]}), "data-disk"),
+        (one(INSTANCE, *REPLACE, before={"ebs_block_device": [{"delete_on_termination": True}], "root_block_device": [{}]}), "data-disk"),
         (one(INSTANCE, "delete", deposed="0a1b"), "deposed"),
         (make_plan_data(errored=True), "plan-errored"),
     ],
@@ -74,6 +78,12 @@ def test_what_a_nodes_step_may_not_do(plan: PlanData, check: str) -> None:
         one(INSTANCE, *REPLACE, after={}),
         one(INSTANCE, *REPLACE, after={"ebs_block_device": [{"delete_on_termination": False}]}),
         one(INSTANCE, *REPLACE, after={"ebs_block_device": None}),
+        one(INSTANCE, *REPLACE, before={"ebs_block_device": [ROOT], "root_block_device": [ROOT]}),
+        one(
+            INSTANCE,
+            *REPLACE,
+            before={"ebs_block_device": [{"volume_id": "vol-a", "delete_on_termination": False}], "root_block_device": [ROOT]},
+        ),
         one(GROUP, "no-op"),
         one("data.aws_ami.x", "read"),
         make_plan_data(outputs=["ids"]),
