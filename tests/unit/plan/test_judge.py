@@ -21,6 +21,7 @@ OTHER = 'module.server["b"].aws_instance.this'
 GROUP = "aws_security_group.server"
 REPLACE = ("delete", "create")
 ROOT = {"device_name": "/dev/sda1", "volume_id": "vol-root", "delete_on_termination": True}
+KEPT = {"device_name": "/dev/xvdf", "volume_id": "vol-a", "delete_on_termination": False}
 DOOMED = {"device_name": "/dev/sdg", "volume_id": "vol-scratch", "delete_on_termination": True}
 LAYOUT = make_layout()
 
