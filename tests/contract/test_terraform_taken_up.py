@@ -12,6 +12,7 @@ from immtf.model.events import PlanJudged
 from immtf.plan.judge import acting, hard_rules, refuse
 from immtf.run.apply import ATTEMPTS, apply_judged
 from immtf.run.gates import Patience
+from immtf.run.ports import nobody
 from tests.contract.terraform_world import ONE, SLOW, World, apply_all, in_background, make_world, needs_terraform, wait_for
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from immtf.model.events import Event
     from immtf.model.terraform import PlanData
     from immtf.run import world as run_world
-    from immtf.run.ports import Cancel, Clock
+    from immtf.run.ports import Cancel, Clock, Watching
 
 pytestmark = [pytest.mark.terraform, needs_terraform]
 
@@ -63,9 +64,10 @@ def apply_while_it_moves(world: World, moves: int) -> tuple[list[PlanData], Surv
         judged.append(plan)
         return []
 
-    def move(_plan: PlanData) -> None:
+    def move(_plan: PlanData) -> Watching:
         if len(judged) <= moves:
             apply_all(world.cli(variables={"v": f"other{len(judged)}"}))
+        return nobody
 
     apply_judged(
         cast("run_world.World", surveyed),
@@ -73,7 +75,7 @@ def apply_while_it_moves(world: World, moves: int) -> tuple[list[PlanData], Surv
         judge=judge,
         where="here",
         step="ApplyShared",
-        ready=move,  # type: ignore[arg-type]
+        ready=move,
     )
     return judged, surveyed
 
