@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from immtf.model.checking import Way
 
 Strategy = Literal["replace", "swap"]
+Spread = Literal["any", "zone"]
 MAX_LAG = 250  # entries of the log; a server further behind has not caught up
 OnFailure = Literal["halt", "rollback-node"]
 OutputKind = Literal["any", "string", "number", "bool", "list", "map"]
@@ -196,7 +197,8 @@ class Cluster:
     """The nodes of a block that form one stateful service.
 
     `nodes` is the Terraform address of what there is one of for each node, without an index: `module.server` or
-    `aws_instance.server`. `max_unavailable` is a wish; quorum may allow less.
+    `aws_instance.server`. `max_unavailable` is a wish; quorum may allow less. With `spread` "zone" nodes that are
+    away at the same time are of one zone.
     """
 
     name: str
@@ -204,6 +206,7 @@ class Cluster:
     gates: tuple[Gate, ...]
     strategy: Strategy = "replace"
     max_unavailable: int = 1
+    spread: Spread = "any"
     volumes: Mapping[str, VolumeSpec] = field(default_factory=dict)
 
     @property

@@ -16,7 +16,7 @@ from immtf.model.block import MAX_LAG
 from immtf.model.verdict import Verdict, first_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from immtf.model.names import NodeId
     from immtf.model.service import Peer, ServiceView
@@ -45,20 +45,21 @@ def judge_whole(view: ServiceView, expected: int, *, max_lag: int = MAX_LAG) -> 
     return first_failure(verdicts, otherwise=f"{voters} of {expected} voters healthy, all name {view.leader()} as leader")
 
 
-def judge_spare(view: ServiceView, node: NodeId, *, max_lag: int = MAX_LAG) -> Verdict:
-    """Judge whether the cluster can do without `node` now: all others whole, and a majority of all voters left.
+def judge_spare(view: ServiceView, *nodes: NodeId, max_lag: int = MAX_LAG) -> Verdict:
+    """Judge whether the cluster can do without these nodes now, all of them at once: all others whole, a majority of all voters left.
 
-    The node itself is not counted: it may be away already, and then it is the one to be mended.
+    The nodes themselves are not counted: they may be away already, and then they are those to be mended.
     """
-    others = [other for other in sorted(view.addresses) if other != node]
-    known = [_configuration(view, without=node), _answers(view, others, seat=_seat(view, node))]
+    others = [other for other in sorted(view.addresses) if other not in nodes]
+    known = [_configuration(view, without=nodes), _answers(view, others, seats=_seats(view, nodes))]
     verdicts = [*known, *(_member(view, other, max_lag) for other in others)]
     peers = [view.peer(other) for other in others]
     voters = sum(peer.voter for peer in view.peers)
     left = sum(1 for peer in peers if peer is not None and peer.voter and peer.healthy is True)
+    told = f"without {', '.join(map(str, nodes))} {left} of {voters} voters are left, quorum is {majority(voters)}"
     if left < majority(voters):
-        verdicts.append(Verdict(held=False, reason=f"without {node} {left} of {voters} voters are left, quorum is {majority(voters)}"))
-    return first_failure(verdicts, otherwise=f"without {node} {left} of {voters} voters are left, quorum is {majority(voters)}")
+        verdicts.append(Verdict(held=False, reason=told))
+    return first_failure(verdicts, otherwise=told)
 
 
 def stale_peers(view: ServiceView) -> tuple[Peer, ...]:
@@ -119,28 +120,29 @@ def _offer(view: ServiceView, peers: Sequence[Peer]) -> str:
     return f"if these servers are gone for good, remove them with `immtf repair` ({verdicts[0].reason})"
 
 
-def _configuration(view: ServiceView, without: NodeId | None = None) -> Verdict:
-    """Judge that every peer is a node's. One more may be the seat of a node that has no instance now, and so no address."""
+def _configuration(view: ServiceView, without: Collection[NodeId] = ()) -> Verdict:
+    """Judge that every peer is a node's. Others may be the seats of nodes that have no instance now, and so no address."""
     if view.problem:
         return Verdict(held=False, reason=view.problem)
     stale = stale_peers(view)
-    if stale and not (without and _seat(view, without)):
+    if stale and not _seats(view, without):
         named = ", ".join(peer.address for peer in stale)
         return Verdict(held=False, reason=f"peers that are no node of the block: {named}", next=_offer(view, stale))
     return Verdict(held=True, reason="")
 
 
-def _seat(view: ServiceView, node: NodeId) -> str:
-    """Return the address of the one peer that may be this node's seat, as the state names no instance of it; "" where there is none.
+def _seats(view: ServiceView, nodes: Collection[NodeId]) -> frozenset[str]:
+    """Return the addresses of peers that may be these nodes' seats, as the state names no instance of them; none where they are too many.
 
-    It may even lead: the state lost an instance that runs on (F7).
+    One may even lead: the state lost an instance that runs on (F7).
     """
     stale = stale_peers(view)
-    return stale[0].address if len(stale) == 1 and not view.addresses.get(node) else ""
+    homeless = [node for node in nodes if not view.addresses.get(node)]
+    return frozenset(peer.address for peer in stale) if len(stale) <= len(homeless) else frozenset()
 
 
-def _answers(view: ServiceView, nodes: list[NodeId], *, seat: str = "") -> Verdict:
-    """Every one of these servers answers and names the same leader, who is among the nodes or has the `seat` of one without an instance."""
+def _answers(view: ServiceView, nodes: list[NodeId], *, seats: Collection[str] = ()) -> Verdict:
+    """Every one of these servers answers and names the same leader, who is among the nodes or has a seat of one without an instance."""
     problems = []
     named = set()
     for node in nodes:
@@ -153,7 +155,7 @@ def _answers(view: ServiceView, nodes: list[NodeId], *, seat: str = "") -> Verdi
             named.add(answer.leader)
     if len(named) > 1:
         problems.append(f"several leaders are named: {', '.join(sorted(named))}")
-    if not problems and not named <= {*view.addresses.values(), seat}:
+    if not problems and not named <= {*view.addresses.values(), *seats}:
         problems.append(f"the leader {', '.join(named)} is no node of the block")
     return Verdict(held=not problems, reason="; ".join(problems))
 

@@ -35,10 +35,11 @@ from immtf.model.steps import (
 )
 from immtf.plan.checks import named
 from immtf.plan.image import called
-from immtf.plan.quorum import majority, may_be_away
+from immtf.plan.quorum import majority
+from immtf.plan.together import TOGETHER, allowed_away, at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from immtf.model.block import Block, Cluster
     from immtf.model.cloud import ImageChoice
@@ -87,24 +88,10 @@ def make_plan(
     works: list[NodeWork] = []
     for cluster in block.clusters.values():
         nodes = {node: now for node, now in snapshot.nodes.items() if node.cluster == cluster.name}
-        _refuse_too_few(cluster, nodes, snapshot)
+        _refuse_too_few(block, cluster, nodes, snapshot)
         order = sorted(nodes, key=lambda item: _rank(item, snapshot))
-        works += [_work(cluster, node, snapshot, versions, chosen=not only or node in only) for node in order]
+        works += [_work(block, node, snapshot, versions, chosen=not only or node in only) for node in order]
     return UpgradePlan(tuple(works), snapshot.shared, image, snapshot.outputs, snapshot.moves)
-
-
-def next_work(works: Sequence[NodeWork], leaders: Collection[NodeId]) -> NodeWork:
-    """Return which of the works left comes next: the first, but a leader only when no other node of its cluster is left to be changed.
-
-    Roles are read again before each node: a leader's stop moves leadership, and a plan made before it would stop the new leader too.
-    """
-    return next((work for work in works if work.node not in leaders or not _takes_away_others(work, works)), works[0])
-
-
-def _takes_away_others(work: NodeWork, works: Sequence[NodeWork]) -> bool:
-    """Return whether a work takes its node away, and others of its cluster still will be."""
-    busy = [other.node for other in works if other.row.action not in {"skip", "create"} and other.node.cluster == work.node.cluster]
-    return work.node in busy and len(busy) > 1
 
 
 def is_away(now: NodeNow, change: NodeChange) -> bool:
@@ -165,19 +152,12 @@ def steps_of(node: NodeId, action: str, *, snapshots: bool = False) -> tuple[Ste
     return tuple(kind(node) for kind in STEPS[action] if snapshots or kind is not SnapshotVolumes)
 
 
-def allowed_away(cluster: Cluster, members: int) -> int:
-    """Return how many nodes of a cluster may be away: bounded by quorum where its service has one, else at least one must be left."""
-    if any(isinstance(gate, ServiceGate) for gate in cluster.gates):
-        return may_be_away(members, cluster.max_unavailable)
-    return max(0, min(cluster.max_unavailable, members - 1))
-
-
-def _refuse_too_few(cluster: Cluster, nodes: Mapping[NodeId, NodeNow], snapshot: Snapshot) -> None:
+def _refuse_too_few(block: Block, cluster: Cluster, nodes: Mapping[NodeId, NodeNow], snapshot: Snapshot) -> None:
     away = sorted(node for node, now in nodes.items() if is_away(now, snapshot.change(node)))
     members = sum(snapshot.change(node).kind is not ChangeKind.CREATE for node in nodes)
     allowed = allowed_away(cluster, members)
     touched = [node for node, now in nodes.items() if action_of(now, snapshot.change(node)) != "skip"]
-    mendable = min(allowed, 1)  # nodes are mended one at a time, and the others have to be whole meanwhile
+    mendable = min(allowed, at_once(block, cluster, members))  # nodes that are away are mended together, and the others have to be whole
     if len(away) > mendable:
         raise PersonNeeded(
             f"{named('quorum')}{len(away)} of {members} nodes are away ({', '.join(map(str, away))}); at most {mendable} may be",
@@ -211,8 +191,8 @@ def _rank(node: NodeId, snapshot: Snapshot) -> tuple[int, int, str, str, str]:
     return (group, int(leads), zone, node.cluster, node.key)
 
 
-def _work(cluster: Cluster, node: NodeId, snapshot: Snapshot, versions: Mapping[str, str], *, chosen: bool) -> NodeWork:
-    now, change = snapshot.nodes[node], snapshot.change(node)
+def _work(block: Block, node: NodeId, snapshot: Snapshot, versions: Mapping[str, str], *, chosen: bool) -> NodeWork:
+    now, change, cluster = snapshot.nodes[node], snapshot.change(node), block.clusters[node.cluster]
     action = action_of(now, change) if chosen else "skip"
     row = PlanRow(
         node=str(node),
@@ -222,10 +202,21 @@ def _work(cluster: Cluster, node: NodeId, snapshot: Snapshot, versions: Mapping[
         why=_why(node, snapshot) if chosen else "not chosen (--only)",
         volumes=tuple(f"{place.name} {place.volume_id or 'new'}" for place in now.place.volumes),
         gates=tuple(gate.id for gate in cluster.gates),
-        quorum_left=_quorum_left(cluster, snapshot, action),
+        quorum_left=_quorum_left(block, cluster, snapshot, action),
     )
     steps = steps_of(node, action, snapshots=cluster.takes_snapshots) if chosen else ()
-    return NodeWork(node=node, action=change.kind, why=row.why, steps=steps, row=row, image_id=change.image_id, slot=change.slot)
+    return NodeWork(
+        node=node,
+        action=change.kind,
+        why=row.why,
+        steps=steps,
+        row=row,
+        image_id=change.image_id,
+        slot=change.slot,
+        away=is_away(now, change),
+        sick=is_sick(node, snapshot),
+        zone=now.instance.zone if now.instance else "",
+    )
 
 
 def _why(node: NodeId, snapshot: Snapshot) -> str:
@@ -247,9 +238,10 @@ def _why(node: NodeId, snapshot: Snapshot) -> str:
             return f"zone {now.instance.zone if now.instance else '?'}{reasons}"
 
 
-def _quorum_left(cluster: Cluster, snapshot: Snapshot, action: str) -> str:
+def _quorum_left(block: Block, cluster: Cluster, snapshot: Snapshot, action: str) -> str:
     members = sum(1 for item in snapshot.nodes if item.cluster == cluster.name and snapshot.change(item).kind is not ChangeKind.CREATE)
     if action in {"skip", "create"}:
         return f"{members} of {members}"
     quorum = f" (quorum {majority(members)})" if any(isinstance(gate, ServiceGate) for gate in cluster.gates) else ""
-    return f"{members - 1} of {members}{quorum}"
+    away = at_once(block, cluster, members) if action in TOGETHER else 1
+    return f"{members - away} of {members}{quorum}"

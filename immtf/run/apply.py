@@ -94,14 +94,14 @@ def _apply_once(watch: Meanwhile, room: Room) -> int:
         return judge_of(world, now, plan)
 
     def ready(plan: PlanData) -> Watching:
-        _spare_again(world, now, plan, patience)
+        spare_again(world, now, plan, patience)
         watch.expect(plan)
         return watch.look
 
     return apply_judged(world, patience, judge=judge, ready=ready, scope=Scope(now.place.targets), where=str(node), step="ApplyNode")
 
 
-def _spare_again(world: World, now: NodeNow, plan: PlanData, patience: Patience) -> None:
+def spare_again(world: World, now: NodeNow, plan: PlanData, patience: Patience) -> None:
     """Look at the quorum once more before a running instance is changed: the provider may stop and start it for that."""
     if now.running and any(row.address == now.place.instance for row in acting(plan)):
         confirm_spare(world, now.node, patience)

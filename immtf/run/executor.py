@@ -27,6 +27,7 @@ from immtf.model.steps import (
     StopOld,
     UntaintInstance,
 )
+from immtf.plan.together import phases
 from immtf.run.apply import apply_node, rehearse_node
 from immtf.run.custody import mark_volumes, prove_volumes
 from immtf.run.gates import check_cancel, settle_questions, spare_questions, wait_for
@@ -38,9 +39,10 @@ from immtf.run.overlap import Overlap
 from immtf.run.snapshots import prune_snapshots, snapshot_volumes, warn_of_modified
 from immtf.run.swap import Swap
 from immtf.run.takeup import adopt_instance, untaint_instance
+from immtf.run.together import Together
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from immtf.model.cloud import Volume
     from immtf.model.names import NodeId
@@ -71,40 +73,87 @@ class Executor:
     limits: Limits = field(default_factory=Limits)
     attempt: Attempt | None = None
     following: NodeWork | None = None
-    meanwhile: Meanwhile | None = None
+    meanwhile: dict[NodeId, Meanwhile] = field(default_factory=dict)
+    asked: set[NodeId] = field(default_factory=set)
 
-    def perform(self, work: NodeWork, *, index: int, total: int, following: NodeWork | None = None) -> None:
-        """Do one node's work. Raises what stopped it; the node is then as the last event says, and nothing else was touched.
+    def perform(self, works: Sequence[NodeWork], *, index: int, total: int, following: NodeWork | None = None) -> None:
+        """Do one node's work, or those of several together: each kind of step for all of them before the next kind for any.
 
-        Of the `following` work, where both are swaps, the new instance may be made already.
+        Raises what stopped it; the nodes are then as the last event says, and nothing else was touched. Of the `following` work, where
+        it is a swap as this one, the new instance may be made already.
         """
-        self.meanwhile = None
+        self.meanwhile = {}
         self.following = following if following and following.steps and following.row.action == "swap" else None
-        emit, clock, node = self.patience.emit, self.patience.clock, str(work.node)
-        if not work.steps:
-            emit(NodeSkipped(node, work.why))
+        if not works[0].steps:
+            self.patience.emit(NodeSkipped(str(works[0].node), works[0].why))
             return
-        check_cancel(self.patience, node)
-        emit(NodeStarted(node, index, total, work.row.action, work.why))
-        start = clock.monotonic()
+        check_cancel(self.patience, str(works[0].node))
+        self.world.together = tuple(work.node for work in works)
+        try:
+            begun = {work.node: self._begin(work, index + place, total) for place, work in enumerate(works)}
+            for phase in phases(works):
+                self._phase([(begun[work.node][0], step) for work, step in phase])
+        except BaseException:
+            if len(works) > 1:
+                self.attempt = None  # one node's way back is none while another is away
+            raise
+        finally:
+            self.world.together = ()
+        self.attempt = None
+        for attempt, start in begun.values():
+            self._end(attempt.work, start)
+
+    def _begin(self, work: NodeWork, index: int, total: int) -> tuple[Attempt, float]:
+        """Tell that a work begins; return it with its node as it is, and when that was."""
+        node = str(work.node)
+        self.patience.emit(NodeStarted(node, index, total, work.row.action, work.why))
+        start = self.patience.clock.monotonic()
         before = self.world.node(work.node) if work.row.action != "skip" else None
         self.attempt = Attempt(work, before)
         if before is not None and not before.running:
             self.ledger.gone(node, start)
-        for step in work.steps:
-            self._step(step, work)
-        self.attempt = None
+        return self.attempt, start
+
+    def _end(self, work: NodeWork, start: float) -> None:
+        """Tell how a work ended."""
+        node = str(work.node)
         if any(isinstance(step, SnapshotVolumes) for step in work.steps):
             prune_snapshots(self.world, work.node, self.patience)
         now = self.world.node(work.node)
         self.ledger.kept.update(place.volume_id for place in now.place.volumes)
         instance = now.instance.instance_id if now.instance else ""
         if work.row.action == "skip":
-            emit(NodeSkipped(node, f"at its target and healthy: {instance}"))
+            self.patience.emit(NodeSkipped(node, f"at its target and healthy: {instance}"))
             return
         if work.row.action in MAKES_INSTANCE:
             self.ledger.replaced.add(node)
-        emit(NodeFinished(node, round(clock.monotonic() - start, 3), self.ledger.away_s.get(node, 0.0), instance))
+        seconds = round(self.patience.clock.monotonic() - start, 3)
+        self.patience.emit(NodeFinished(node, seconds, self.ledger.away_s.get(node, 0.0), instance))
+
+    def _phase(self, phase: Sequence[tuple[Attempt, Step]]) -> None:
+        """Do one kind of step for each node. Instances stop side by side, and one apply makes all new ones."""
+        self.asked = {node for attempt, step in phase if isinstance(step, StopNode) and self._begin_stop(node := attempt.work.node, phase)}
+        if len(phase) > 1 and isinstance(phase[0][1], ApplyNode) and self._apply_together([attempt.work.node for attempt, _ in phase]):
+            return
+        for attempt, step in phase:
+            self.attempt = attempt
+            self._step(step, attempt.work)
+
+    def _begin_stop(self, node: NodeId, phase: Sequence[object]) -> bool:
+        return len(phase) > 1 and Moves(self.world, self.patience, self.ledger, self.limits).begin_stop(node)
+
+    def _apply_together(self, nodes: Sequence[NodeId]) -> bool:
+        """Apply all these nodes' changes at once; return whether that could be."""
+        start = self.patience.clock.monotonic()
+        watches = Together(self.world, self.patience, nodes).apply()
+        if watches is None:
+            return False
+        self.meanwhile = dict(watches)
+        seconds = round(self.patience.clock.monotonic() - start, 3)
+        for node in nodes:
+            instance = self.world.layout.nodes[node].instance_id
+            self.patience.emit(StepFinished(str(node), "ApplyNode", seconds, f"applied together, instance {instance}"))
+        return True
 
     def _step(self, step: Step, work: NodeWork) -> None:
         start = self.patience.clock.monotonic()
@@ -130,7 +179,7 @@ class Executor:
             case HandOver(node):
                 return hand_over(self.world, node, self.patience)
             case StopNode(node):
-                return moves.stop(node)
+                return moves.stop(node, asked=node in self.asked)
             case StartNode(node):
                 return moves.start(node)
             case SnapshotVolumes(node):
@@ -145,8 +194,8 @@ class Executor:
             case ApplyNode(node) if work.row.action == "swap" and self.following and (both := self._overlap(moves, self.following)):
                 return both
             case ApplyNode(node):
-                self.meanwhile = Meanwhile(self.world, node, self.patience)
-                return apply_node(self.world, node, self.patience, self.limits.apply_pauses_s, meanwhile=self.meanwhile)
+                self.meanwhile[node] = Meanwhile(self.world, node, self.patience)
+                return apply_node(self.world, node, self.patience, self.limits.apply_pauses_s, meanwhile=self.meanwhile[node])
             case ProveVolumes(node):
                 return self._prove(node, work.image_id)
             case SettleNode(node):
@@ -171,7 +220,7 @@ class Executor:
 
     def _settle(self, node: NodeId) -> tuple[str, bool]:
         start = self.patience.clock.monotonic()
-        streak = self.meanwhile.streak if self.meanwhile else None
+        streak = self.meanwhile[node].streak if node in self.meanwhile else None
         began = wait_for(settle_questions(self.world, node), self._watchful(node), where=str(node), settling=True, streak=streak)
         self.ledger.servers_s += max(0.0, began - start)
         self.ledger.back(str(node), began)

@@ -71,17 +71,17 @@ def ask(question: Question) -> Verdict:
 
 
 def spare_questions(world: World, node: NodeId) -> list[Question]:
-    """Return what has to hold before a node is taken away: all others are whole, and quorum is left.
+    """Return what has to hold before a node, with those at work together with it, is taken away: all others are whole, and quorum is left.
 
     Where the service tells its own quorum, that is asked. The other gates are a node's own: they are asked of it when it is back, and
     may hold of the new version only. None of these is ever passed over: a second node would be away.
     """
     cluster = world.cluster(node)
-    gate = service_gate(cluster)
+    gate, together = service_gate(cluster), world.at_work(node)
     if gate:
-        questions = [_question(gate, "", lambda: _spare(world, gate, node))]
+        questions = [_question(gate, "", lambda: _spare(world, gate, together))]
     else:
-        others = [other for other in world.members(cluster.name) if other != node]
+        others = [other for other in world.members(cluster.name) if other not in together]
         mounted = [item for item in cluster.gates if isinstance(item, MountedGate)]
         questions = [_node_question(world, item, other) for other in others for item in cluster.gates if item not in mounted]
         questions += [_question(item, "", lambda: _all_mounted(world, others)) for item in mounted]
@@ -113,8 +113,8 @@ def cluster_questions(world: World, cluster: str) -> list[Question]:
     return questions
 
 
-def _spare(world: World, gate: ServiceGate, node: NodeId) -> Verdict:
-    return judge_spare(world.service.view(gate, world.addresses(node.cluster)), node, max_lag=gate.max_lag)
+def _spare(world: World, gate: ServiceGate, nodes: Sequence[NodeId]) -> Verdict:
+    return judge_spare(world.service.view(gate, world.addresses(nodes[0].cluster)), *nodes, max_lag=gate.max_lag)
 
 
 def _all_mounted(world: World, nodes: Sequence[NodeId]) -> Verdict:

@@ -12,6 +12,8 @@ from immtf.model.events import StepStarted
 from immtf.run.world import service_gate
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from immtf.model.names import NodeId
     from immtf.model.service import ServiceView
     from immtf.run.gates import Patience
@@ -28,7 +30,7 @@ def hand_over(world: World, node: NodeId, patience: Patience) -> tuple[str, bool
         return "no service that could be asked who leads", False
     if view.leader() != node:
         return f"{view.leader() or 'nobody known'} leads", False
-    heir = _heir(view, node)
+    heir = _heir(view, world.at_work(node))
     if heir is None:
         return "no healthy voter to hand over to", False
     patience.emit(StepStarted(str(node), "HandOver", f"hand leadership over to {heir}"))
@@ -41,9 +43,9 @@ def hand_over(world: World, node: NodeId, patience: Patience) -> tuple[str, bool
     return (told, True) if _wait(world, node, patience) else (f"{told}; it leads still", False)
 
 
-def _heir(view: ServiceView, node: NodeId) -> NodeId | None:
-    """Return the healthy voter that is least behind."""
-    peers = [(view.peer(other), other) for other in sorted(view.addresses) if other != node]
+def _heir(view: ServiceView, leaving: Collection[NodeId]) -> NodeId | None:
+    """Return the healthy voter that is least behind, of those that stay."""
+    peers = [(view.peer(other), other) for other in sorted(view.addresses) if other not in leaving]
     fit = [(peer.lag or 0, other) for peer, other in peers if peer is not None and peer.voter and peer.healthy]
     return min(fit)[1] if fit else None
 

@@ -84,9 +84,17 @@ class Moves:
     ledger: Ledger
     limits: Limits = field(default_factory=Limits)
 
-    def stop(self, node: NodeId) -> tuple[str, bool]:
-        """Stop the node's instance and wait until it is stopped."""
-        return self.converge(node, "StopNode", decide_stop, self._stop)
+    def begin_stop(self, node: NodeId) -> bool:
+        """Ask a running instance to stop, and wait for nothing; return whether it was asked. `stop` sees it through."""
+        now, decision = self._look(node, decide_stop)
+        if not isinstance(decision, Act):
+            return False
+        self._act(node, "StopNode", decision.what, 1)
+        return not _ask_cloud(self._stop, now)
+
+    def stop(self, node: NodeId, *, asked: bool = False) -> tuple[str, bool]:
+        """Stop the node's instance and wait until it is stopped; `asked`: it was begun already."""
+        return self.converge(node, "StopNode", decide_stop, self._stop, acts=int(asked))
 
     def start(self, node: NodeId) -> tuple[str, bool]:
         """Start the node's stopped instance and wait until it runs."""
@@ -104,10 +112,14 @@ class Moves:
         act: Callable[[NodeNow], None],
         *,
         confirmations: int = 1,
+        acts: int = 0,
     ) -> tuple[str, bool]:
-        """Look, decide and act until it is seen done, so many times in a row; return the evidence and whether anything was asked for."""
+        """Look, decide and act until it is seen done, so many times in a row; return the evidence and whether anything was asked for.
+
+        `acts` is how often it was asked for before.
+        """
         clock = self.patience.clock
-        start, acts = clock.monotonic(), 0
+        start = clock.monotonic()
         looks = _Looks()
         pauses = self.limits.polls()
         while True:
@@ -160,7 +172,8 @@ class Moves:
 
     def _stop(self, now: NodeNow) -> None:
         """Stop the instance, after one more look at the quorum."""
-        check_cancel(self.patience, str(now.node))
+        mates = [mate for mate in self.world.at_work(now.node) if str(mate) in self.ledger.gone_since]
+        check_cancel(self.patience, str(now.node), settling=bool(mates))
         confirm_spare(self.world, now.node, self.patience)
         self.ledger.gone(str(now.node), self.patience.clock.monotonic())
         if now.instance:

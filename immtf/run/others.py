@@ -48,7 +48,7 @@ class Others:
 
     def _seen_down(self) -> dict[NodeId, str]:
         nodes, view = self.world.nodes(), self.world.view(self.node.cluster)
-        others = [node for node in self.world.members(self.node.cluster) if node != self.node]
+        others = [node for node in self.world.members(self.node.cluster) if node not in self.world.at_work(self.node)]
         return {node: why for node in others if (why := seen_down(nodes[node], view))}
 
     def _failed(self, dead: list[NodeId], found: dict[NodeId, str], waited_for: str) -> OthersFailed:

@@ -98,7 +98,7 @@ def _mend_node(executor: Executor, finding: Finding, image: ImageChoice | None, 
     if moves:
         record_moves(world, patience, moves)
     mark_before(world, plan.works, patience)
-    executor.perform(work, index=1, total=1)
+    executor.perform([work], index=1, total=1)
     executor.ledger.replaced.discard(str(node))  # taken up, not made
 
 

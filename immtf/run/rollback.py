@@ -88,7 +88,7 @@ def roll_back(executor: Executor, plan: UpgradePlan, work: NodeWork) -> None:
     world, patience = executor.world, executor.patience
     mark_before(world, plan.works, patience)
     with stage(patience, "rollback", f"{work.node} to {work.row.target}"):
-        executor.perform(work, index=1, total=1)
+        executor.perform([work], index=1, total=1)
         _bring_outputs(world, patience)
 
 

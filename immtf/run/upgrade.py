@@ -15,7 +15,8 @@ from immtf.model.events import Noted, StageFinished, StageStarted
 from immtf.plan.checks import named
 from immtf.plan.judge import acting, judge_shared
 from immtf.plan.layout import lint_layout
-from immtf.plan.upgrade import make_plan, next_work
+from immtf.plan.together import at_once, next_work, next_works
+from immtf.plan.upgrade import make_plan
 from immtf.run.apply import apply_stage
 from immtf.run.contracts import refuse_contracts
 from immtf.run.custody import mark_before
@@ -142,23 +143,33 @@ class Upgrade:
             with stage(patience, "shared", f"{len(plan.shared)} changes outside the nodes"):
                 self._shared([change.address for change in plan.shared])
         mark_before(world, plan.works, patience)
-        with stage(patience, "nodes", f"{len(plan.works)} nodes, one at a time"):
+        with stage(patience, "nodes", f"{len(plan.works)} nodes, {self._pace()}"):
             self._nodes(plan.works)
         chosen = all(work.steps for work in plan.works)
         with stage(patience, "rest", "what is left, and that nothing is"):
             self._rest(plan, whole=chosen)
 
     def _nodes(self, works: Sequence[NodeWork]) -> None:
-        """Do one node after the other; which one is next is decided again each time."""
+        """Do one node after the other, or as many together as may be away; which are next is decided again each time."""
         left = list(works)
         while left:
             leaders = self._leaders(left)
-            work = next_work(left, leaders)
-            if work is not left[0]:
+            chosen = next_works(left, leaders, self.executor.world.block, self._members())
+            if chosen[0] is not left[0]:
                 self.executor.patience.emit(Noted("info", f"{left[0].node} leads the cluster now: it goes last"))
-            left.remove(work)
-            following = next_work(left, leaders) if left else None
-            self.executor.perform(work, index=len(works) - len(left), total=len(works), following=following)
+            index = len(works) - len(left) + 1
+            left = [work for work in left if work not in chosen]
+            following = next_work(left, leaders) if left and len(chosen) == 1 else None
+            self.executor.perform(chosen, index=index, total=len(works), following=following)
+
+    def _members(self) -> dict[str, int]:
+        world = self.executor.world
+        return {name: len(world.members(name)) for name in world.block.clusters}
+
+    def _pace(self) -> str:
+        block, members = self.executor.world.block, self._members()
+        most = max((at_once(block, cluster, members[name]) for name, cluster in block.clusters.items()), default=1)
+        return "one at a time" if most == 1 else f"at most {most} at a time"
 
     def _leaders(self, works: Sequence[NodeWork]) -> set[NodeId]:
         """Return who leads in the clusters that have work left."""

@@ -47,7 +47,7 @@ class World:
     whose volumes a person takes for good although they carry no mark. `run_id` is what this run's own things are tagged with.
     `guard` is asked before a change inside an instance: see `immtf.run.fence`. `checks` runs the user's own tests, where there is one.
     `known` are required blocks whose own states were judged before the world was opened, `later` those of a plan that will be upgraded
-    before this one.
+    before this one. `together` are the nodes that are at work at the same time: to each other they are none of "the others".
     """
 
     block: Block
@@ -66,6 +66,7 @@ class World:
     checks: Checks | None = None
     known: frozenset[str] = frozenset()
     later: frozenset[str] = frozenset()
+    together: tuple[NodeId, ...] = ()
 
     def survey(self, plan: PlanData | None = None) -> None:
         """Read the state and lay the nodes out anew. Nodes still to be made are told by the last full plan that was given.
@@ -81,6 +82,10 @@ class World:
     def cluster(self, node: NodeId) -> Cluster:
         """Return the cluster that a node belongs to."""
         return self.block.clusters[node.cluster]
+
+    def at_work(self, node: NodeId) -> tuple[NodeId, ...]:
+        """Return a node and those that are at work together with it."""
+        return self.together if node in self.together else (node,)
 
     def members(self, cluster: str) -> list[NodeId]:
         """Return the nodes of a cluster, sorted, without those that were never made yet: nobody can expect them to serve."""

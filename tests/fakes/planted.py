@@ -37,7 +37,7 @@ def carry_out(scene: Scene, works: Sequence[NodeWork], executor: Executor | None
     executor = executor or Executor(scene.world(), scene.patience(), Ledger(0.0))
     executor.world.survey(scene.terraform.plan().data)
     for index, work in enumerate(works, start=1):
-        executor.perform(work, index=index, total=len(works))
+        executor.perform([work], index=index, total=len(works))
 
 
 def without(plan: UpgradePlan, *kinds: type[Step]) -> list[NodeWork]:

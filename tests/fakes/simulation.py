@@ -114,7 +114,7 @@ class SimWorld:
 
     `taken` are the nodes that immtf took away while they served, `pulled` the volumes that were to come out of running instances. `stuck`
     volumes stay `detaching`. Instances of `dead` images run and never answer. `shown` are images that the cloud doesn't show as whole and
-    available, None those that it doesn't show.
+    available, None those that it doesn't show. So many nodes may be away `at_once`, all of `one_zone` or of any.
     """
 
     keys: tuple[str, ...]
@@ -137,6 +137,8 @@ class SimWorld:
     shown: dict[str, Image | None] = field(default_factory=dict)
     interfaces: dict[str, SimInterface] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)
+    at_once: int = 1
+    one_zone: bool = False
     raft: SimRaft = field(init=False)
 
     def __post_init__(self) -> None:
@@ -166,7 +168,7 @@ class SimWorld:
             return
         made = {item.node for item in self.instances.values()} | {volume.node for volume in self.volumes.values()}
         sick = [other for other in self.keys if other in made and other != key and not self.healthy(other)]
-        if sick:
+        if len(sick) >= self.at_once or (sick and self.one_zone and {self.zone(other) for other in sick} != {self.zone(key)}):
             raise Violation(f"{why} of {key} while {', '.join(sick)} is not healthy")
         self.taken.append(key)
 

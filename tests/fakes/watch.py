@@ -2,7 +2,7 @@
 
 It stands beside the rules that `tests.fakes.simulation` holds at each change, and sees what no single change shows:
 
-- Of the nodes that immtf took away, no more than one is away at any moment; those that died by themselves count apart.
+- Of the nodes that immtf took away, no more than are allowed are away at any moment; those that died by themselves count apart.
 - Every volume is there with its filesystem, none was pulled out of an instance that runs or is still stopping, and no instance is
   destroyed with a volume on it.
 - A node has one live instance at the most.
@@ -55,7 +55,7 @@ class Watch:
         sim.check()
         self.away = {key for key in {*self.away, *sim.taken[self.counted :]} if not sim.healthy(key)}
         self.counted = len(sim.taken)
-        if len(self.away) > 1:
+        if len(self.away) > sim.at_once:
             raise Violation(f"{', '.join(sorted(self.away))} are away at once")
         for volume, filesystem in self.scene.first.values():
             if volume not in sim.volumes:
@@ -85,7 +85,7 @@ class Watch:
             raise Violation(f"a plan is applied that was not judged: {rows}")
         touched = [row for row in acting(saved.data) if not (row.type == INSTANCE and row.is_create and row.module and row.index)]
         nodes = {row.address.partition('["')[2].partition('"]')[0] for row in touched} - {""}
-        if len(nodes) > 1:
+        if len(nodes) > self.scene.sim.at_once:
             raise Violation(f"one apply of {', '.join(sorted(nodes))}")
         ends = {str(row.before.get("id")) for row in acting(saved.data) if row.type == INSTANCE and row.destroys}
         torn = [volume.volume_id for volume in self.scene.sim.volumes.values() if volume.owner in ends]

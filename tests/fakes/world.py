@@ -7,7 +7,7 @@ process: it observes, plans and carries out; `converge` starts processes until o
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ from tests.fakes.tfplan import Planner, Wishes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from immtf.model.block import Spread
     from immtf.model.events import Event
     from immtf.model.names import NodeId
     from immtf.model.steps import UpgradePlan
@@ -165,6 +166,15 @@ def make_scene(count: int = 3, *, leader: int = 0, prune: bool = False, marked: 
     terraform.outputs = tuple(sorted(row.identity for row in sim.state.values() if row.kind == INSTANCE))
     nodes = "module.server" if wishes.layout == "modules" else "aws_instance.server"
     return Scene(sim, terraform, make_block(nodes), first={item.node: (item.volume_id, item.filesystem) for item in sim.volumes.values()})
+
+
+def may_be_away(scene: Scene, wished: int, spread: Spread = "any") -> Scene:
+    """Let so many nodes of a scene be away at the same time, where quorum allows it; the world holds just that."""
+    clusters = {name: replace(item, max_unavailable=wished, spread=spread) for name, item in scene.block.clusters.items()}
+    scene.block = replace(scene.block, clusters=clusters)
+    scene.sim.at_once = max(1, min(wished, (len(scene.sim.keys) - 1) // 2))
+    scene.sim.one_zone = spread == "zone"
+    return scene
 
 
 def make_empty(count: int = 3) -> Scene:

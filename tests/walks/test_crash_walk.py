@@ -20,10 +20,10 @@ from tests.fakes.calls import Crash, Fault
 from tests.fakes.slots import make_slotted
 from tests.fakes.tfplan import Wishes
 from tests.fakes.watch import Watch
-from tests.fakes.world import Scene, make_scene
+from tests.fakes.world import Scene, make_scene, may_be_away
 
-Layout = Literal["modules", "keyed", "slots"]
-LAYOUTS: tuple[Layout, ...] = ("modules", "keyed", "slots")
+Layout = Literal["modules", "keyed", "slots", "together"]
+ALONE: tuple[Layout, ...] = ("modules", "keyed", "slots")
 STRIPES = 4
 READS = frozenset(
     {"cloud.interfaces", "cloud.instances", "cloud.volumes", "cloud.tagged", "service.view", "guest.facts", "terraform.state"}
@@ -52,6 +52,8 @@ def whole(layout: Layout, leader: int = 0) -> Scene:
     """Return a healthy cluster with every node to be rolled and a shared change before them, under watch."""
     if layout == "slots":
         scene = make_slotted(3, leader=leader, wishes=Wishes(shared={SHARED: False}))
+    elif layout == "together":
+        scene = may_be_away(make_scene(5, leader=leader, wishes=Wishes(shared={SHARED: False})), 2)
     else:
         scene = make_scene(3, leader=leader, wishes=Wishes(layout, shared={SHARED: False}))
     scene.sim.calls.log.clear()
@@ -87,13 +89,13 @@ def run_killed(scene: Scene, *kills: Kill) -> int:
 def assert_whole(scene: Scene, at: object) -> None:
     """Everything is as it has to be, and nothing was made twice."""
     assert scene.faults() == [], at
-    assert scene.rolled() == {"a": 1, "b": 1, "c": 1}, at
+    assert scene.rolled() == dict.fromkeys(scene.sim.keys, 1), at
     assert len(scene.sim.volumes) == len(scene.first), at
     assert scene.sim.raft.acknowledged > 0, at
 
 
 @pytest.mark.parametrize("stripe", range(STRIPES))
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", ALONE)
 def test_killed_at_every_event(layout: Layout, stripe: int) -> None:
     """F5: at each event of the run, the first and the last among them."""
     events, _ = walked(layout)
@@ -116,7 +118,7 @@ def test_killed_before_every_call(layout: Layout, stripe: int) -> None:
 
 @pytest.mark.parametrize("survives", [True, False])
 @pytest.mark.parametrize("what", ["before", "after"])
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", ALONE)
 def test_killed_at_every_call_that_changes_something(layout: Layout, what: Literal["before", "after"], survives: bool) -> None:
     """F5, F6, F7: before its effect and right after it; Terraform lives on by itself, or dies in the same moment."""
     _, calls = walked(layout)
@@ -124,6 +126,25 @@ def test_killed_at_every_call_that_changes_something(layout: Layout, what: Liter
         if name in READS:
             continue
         scene, kill = whole(layout), Kill(what, nth)
+        scene.terraform.survives = survives
+        assert run_killed(scene, kill) == 1, kill
+        assert_whole(scene, (kill, name))
+
+
+@cache
+def first_two() -> tuple[tuple[int, str], ...]:
+    """Return the changing calls of a roll of two at a time, with where they come, up to the end of the first two's apply."""
+    _, calls = walked("together")
+    end = calls.index("part.attach:d")
+    return tuple((nth, name) for nth, name in enumerate(calls[: end + 1], start=1) if name not in READS)
+
+
+@pytest.mark.parametrize("survives", [True, False])
+@pytest.mark.parametrize("what", ["before", "after"])
+def test_killed_while_two_are_away(what: Literal["before", "after"], survives: bool) -> None:
+    """F5, F7, F16: the next run mends both, together, whatever one has already that the other has not."""
+    for nth, name in first_two():
+        scene, kill = whole("together"), Kill(what, nth)
         scene.terraform.survives = survives
         assert run_killed(scene, kill) == 1, kill
         assert_whole(scene, (kill, name))
@@ -156,7 +177,7 @@ def kills() -> st.SearchStrategy[Kill]:
 
 
 @BOUNDED
-@given(st.sampled_from(LAYOUTS), st.integers(0, 2), st.booleans(), kills(), kills())
+@given(st.sampled_from([*ALONE, "together"]), st.integers(0, 2), st.booleans(), kills(), kills())
 def test_killed_and_the_next_run_killed_again(layout: Layout, leader: int, survives: bool, first: Kill, second: Kill) -> None:
     """F5, F7: at any two places; the second may be in the middle of what mends the first."""
     scene = whole(layout, leader)

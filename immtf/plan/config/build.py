@@ -79,6 +79,7 @@ def _cluster(name: str, entry: ClusterEntry, directory: Path) -> Cluster:
         gates=tuple(_gate(gate, directory) for gate in entry.gates),
         strategy=entry.strategy,
         max_unavailable=entry.max_unavailable,
+        spread=entry.spread,
         volumes={key: _volume(key, volume) for key, volume in entry.volumes.items()},
     )
 

@@ -54,6 +54,8 @@ class ClusterEntry(Closed):
     """replace: the instance is re-created in its place. swap: the new instance is booted beside the old one first."""
     max_unavailable: Count = 1
     """How many nodes may be away at once; never more than quorum allows, whatever stands here."""
+    spread: Literal["any", "zone"] = "any"
+    """zone: nodes that are away at once are of one availability zone, so that all others are whole. any: in the order of the plan."""
     volumes: dict[Name, Volume] = Field(default={})
     """The data volumes of each node, by name."""
     gates: Annotated[list[GateEntry], Field(min_length=1)]

@@ -13,7 +13,8 @@ from immtf.model.block import Block, Cluster, ConsulGate, TcpGate
 from immtf.model.cloud import ImageChoice, Instance, Volume
 from immtf.model.service import Answer, ServiceView
 from immtf.model.snapshot import ChangeKind, NodeChange, NodeNow, Snapshot
-from immtf.plan.upgrade import STEPS, action_of, is_away, is_sick, make_plan, next_work, steps_of
+from immtf.plan.together import next_work
+from immtf.plan.upgrade import STEPS, action_of, is_away, is_sick, make_plan, steps_of
 from tests.fakes.builders import A, make_peer, make_place, make_view, make_volume
 
 if TYPE_CHECKING:

@@ -1,0 +1,147 @@
+"""Several nodes at the same time: as many as quorum and the block's file allow, in one apply, and mended together after a kill."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from immtf.errors import GateFailed, Interrupted, PersonNeeded, TerraformFailed
+from immtf.model.events import NodeFinished, NodeStarted, Noted, PlanJudged, StageStarted, StepFinished
+from tests.fakes.calls import Crash, Fault
+from tests.fakes.watch import Watch
+from tests.fakes.world import FLAWS, Scene, make_scene, may_be_away
+
+if TYPE_CHECKING:
+    from immtf.model.block import Spread
+
+
+def applies(scene: Scene) -> list[str]:
+    """Return the nodes of each apply."""
+    return [event.node for event in scene.events if isinstance(event, PlanJudged) and event.step == "ApplyNode"]
+
+
+def rolled(count: int, wished: int, spread: Spread = "any", leader: int = 0) -> Scene:
+    """Return a scene after a whole roll under watch."""
+    scene = may_be_away(make_scene(count, leader=leader), wished, spread)
+    Watch(scene)
+    assert scene.converge() == []
+    assert scene.faults() == []
+    assert set(scene.rolled().values()) == {1}
+    return scene
+
+
+def test_five_servers_go_two_by_two_and_the_leader_alone_and_last() -> None:
+    scene = rolled(5, 2, leader=2)
+    assert applies(scene) == ["server/a, server/d", "server/b, server/e", "server/c"]
+    assert [event.what for event in scene.events if isinstance(event, StageStarted) and event.stage == "nodes"] == [
+        "5 nodes, at most 2 at a time"
+    ]
+
+
+@pytest.mark.parametrize(("count", "wished", "most"), [(3, 2, 1), (5, 9, 2), (7, 2, 2), (7, 3, 3), (7, 99, 3)])
+def test_quorum_bounds_the_wish(count: int, wished: int, most: int) -> None:
+    scene = rolled(count, wished)
+    assert max(len(nodes.split(", ")) for nodes in applies(scene)) == most
+
+
+def test_with_spread_zone_only_nodes_of_one_zone_go_together() -> None:
+    scene = rolled(7, 3, "zone", leader=6)
+    zones = [{scene.sim.zone(node.removeprefix("server/")) for node in nodes.split(", ")} for nodes in applies(scene)]
+    assert all(len(found) == 1 for found in zones)
+    assert any(len(nodes.split(", ")) > 1 for nodes in applies(scene))
+
+
+def test_stops_lie_side_by_side_and_there_are_fewer_applies() -> None:
+    alone, together = rolled(5, 1), rolled(5, 2)
+    assert together.sim.calls.count("terraform.apply") == alone.sim.calls.count("terraform.apply") - 2
+    assert together.sim.clock.now < alone.sim.clock.now
+
+
+def test_each_node_is_told_of_by_itself() -> None:
+    scene = rolled(5, 2)
+    assert [event.index for event in scene.events if isinstance(event, NodeStarted)] == [1, 2, 3, 4, 5]
+    assert all(event.away_s > 0 for event in scene.events if isinstance(event, NodeFinished))
+    done = {(event.node, event.step) for event in scene.events if isinstance(event, StepFinished)}
+    assert {(f"server/{key}", step) for key in "abcde" for step in ("StopNode", "ApplyNode", "SettleNode")} <= done
+
+
+@pytest.mark.parametrize("flaw", ["stopped", "detached", "terminated"])
+def test_two_that_are_away_are_mended_together(flaw: str) -> None:
+    """F16: one by one neither could be, as the other is not whole."""
+    scene = may_be_away(make_scene(5), 2)
+    for key in ("b", "d"):
+        FLAWS[flaw](scene, key)
+    assert scene.converge() == []
+    assert scene.faults() == []
+    begun = [event.node for event in scene.events if isinstance(event, NodeStarted)]
+    assert set(begun[:2]) == {"server/b", "server/d"}
+
+
+def test_more_away_than_may_be_is_for_a_person() -> None:
+    scene = may_be_away(make_scene(5), 2)
+    for key in ("b", "c", "d"):
+        FLAWS["stopped"](scene, key)
+    with pytest.raises(PersonNeeded, match="3 of 5 nodes are away"):
+        scene.plan()
+
+
+def test_a_sick_node_is_mended_alone_and_first() -> None:
+    scene = may_be_away(make_scene(5), 2)
+    FLAWS["sick"](scene, "e")
+    assert scene.converge() == []
+    assert applies(scene)[0] == "server/e"
+
+
+def test_with_a_node_that_goes_back_by_itself_each_goes_alone() -> None:
+    scene = may_be_away(make_scene(5), 2)
+    scene.block = replace(scene.block, on_failure="rollback-node")
+    scene.converge()
+    assert all(", " not in nodes for nodes in applies(scene))
+
+
+def test_where_one_plan_is_refused_they_come_one_by_one() -> None:
+    scene = may_be_away(make_scene(5), 2)
+    Watch(scene)
+    scene.sim.calls.faults = [Fault(TerraformFailed("no capacity", code="InsufficientInstanceCapacity"), "part.create:d")]
+    assert scene.converge() == []
+    assert scene.faults() == []
+    assert any(isinstance(event, Noted) and "come one by one" in event.message for event in scene.events)
+
+
+def test_a_first_wish_to_end_lets_both_be_finished() -> None:
+    scene = may_be_away(make_scene(5), 2)
+    watch = Watch(scene)
+    scene.listener = lambda event: _ask(scene) if isinstance(event, StepFinished) and event.step == "StopNode" else None
+    with pytest.raises(Interrupted):
+        scene.upgrade()
+    assert watch.away == set()
+    assert all(scene.sim.healthy(key) for key in scene.sim.keys)
+
+
+def _ask(scene: Scene) -> None:
+    scene.cancel.asked = True
+
+
+def test_a_server_that_never_comes_back_stops_the_roll_there() -> None:
+    scene = may_be_away(make_scene(5), 2)
+    scene.sim.images["ami-new"] = "never-joins"
+    with pytest.raises(GateFailed):
+        scene.upgrade()
+    assert len(scene.sim.taken) == 2, "no third one is touched"
+
+
+@pytest.mark.parametrize("survives", [True, False])
+def test_killed_in_the_one_apply_the_next_run_finishes_both(survives: bool) -> None:
+    """F7."""
+    scene = may_be_away(make_scene(5), 2)
+    Watch(scene)
+    scene.terraform.survives = survives
+    scene.sim.calls.faults = [Fault(Crash(), "part.create:d", when="after")]
+    with pytest.raises(Crash):
+        scene.upgrade()
+    scene.sim.calls.revive()
+    assert scene.converge() == []
+    assert scene.faults() == []
+    assert set(scene.rolled().values()) == {1}
