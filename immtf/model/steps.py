@@ -152,8 +152,8 @@ Step: TypeAlias = (
 class NodeWork:
     """What is done to one node, and why at this place in the order; `image_id` is the image it has to run then ("" is any).
 
-    `slot` is the slot that has to have the node's volumes then; "" where the node has no slots. A node that is `away` or `sick` doesn't
-    serve as it is; `zone` is the node's, "" where it has no instance.
+    `slot` is the slot that has to have the node's volumes then; "" where the node has no slots. A `broken` node is away or sick;
+    `zone` is the node's, "" where it has no instance.
     """
 
     node: NodeId
@@ -163,8 +163,7 @@ class NodeWork:
     row: PlanRow
     image_id: str = ""
     slot: str = ""
-    away: bool = False
-    sick: bool = False
+    broken: bool = False
     zone: str = ""
 
 

@@ -1,8 +1,8 @@
 """Which nodes are rolled at the same time: as many as the block's file wishes, and never more than quorum leaves.
 
-Nodes go together only where nothing is lost by it: a node of its own way (a leader, one that is sick, new or only checked) goes alone,
+Nodes go together only where nothing is lost by it: a node of its own way (a leader, one that is new or only checked) goes alone,
 and with strategy `swap`, where a node is away for seconds, or where a failed node is to go back by itself, so does every one. Nodes
-that are away already are mended together: to each other they are not whole, so one by one none could be.
+that are away or sick already are mended together: to each other they are not whole, so one by one none could be.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def at_once(block: Block, cluster: Cluster, members: int) -> int:
 def next_works(left: Sequence[NodeWork], leaders: Collection[NodeId], block: Block, members: Mapping[str, int]) -> list[NodeWork]:
     """Return which of the works left come next, together; `members` are the nodes of each cluster.
 
-    The first is `next_work`. Nodes that are away go with others that are, whatever their zones; of those that serve, none leads, and with
+    The first is `next_work`. Broken nodes go with others that are, whatever their zones; of those that serve, none leads, and with
     `spread: zone` all are of the first one's zone.
     """
     first = next_work(left, leaders)
@@ -105,10 +105,10 @@ def _takes_away_others(work: NodeWork, works: Sequence[NodeWork]) -> bool:
 
 
 def _goes_along(work: NodeWork, leaders: Collection[NodeId]) -> bool:
-    return bool(work.steps) and work.row.action in TOGETHER and (work.away or not work.sick) and work.node not in leaders
+    return bool(work.steps) and work.row.action in TOGETHER and work.node not in leaders
 
 
 def _go_together(first: NodeWork, work: NodeWork, cluster: Cluster) -> bool:
-    if work.node.cluster != first.node.cluster or work.away != first.away:
+    if work.node.cluster != first.node.cluster or work.broken != first.broken:
         return False
-    return first.away or cluster.spread != "zone" or work.zone == first.zone != ""
+    return first.broken or cluster.spread != "zone" or work.zone == first.zone != ""

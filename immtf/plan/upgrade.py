@@ -213,8 +213,7 @@ def _work(block: Block, node: NodeId, snapshot: Snapshot, versions: Mapping[str,
         row=row,
         image_id=change.image_id,
         slot=change.slot,
-        away=is_away(now, change),
-        sick=is_sick(node, snapshot),
+        broken=is_away(now, change) or is_sick(node, snapshot),
         zone=now.instance.zone if now.instance else "",
     )
 

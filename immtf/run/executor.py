@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, assert_never
 
+from immtf.errors import GateFailed, ImmtfError
 from immtf.model.events import NodeFinished, NodeSkipped, NodeStarted, StepFinished, StepSkipped
 from immtf.model.steps import (
     AdoptInstance,
@@ -93,15 +94,23 @@ class Executor:
             begun = {work.node: self._begin(work, index + place, total) for place, work in enumerate(works)}
             for phase in phases(works):
                 self._phase([(begun[work.node][0], step) for work, step in phase])
-        except BaseException:
-            if len(works) > 1:
-                self.attempt = None  # one node's way back is none while another is away
-            raise
+        except ImmtfError as failure:
+            if len(works) == 1:
+                raise
+            raise self._of_several(failure) from failure
         finally:
             self.world.together = ()
         self.attempt = None
         for attempt, start in begun.values():
             self._end(attempt.work, start)
+
+    def _of_several(self, failure: ImmtfError) -> ImmtfError:
+        """Tell of a failure with several nodes at work: one node's own way back is none while another is away."""
+        self.attempt, names = None, ", ".join(map(str, self.world.together))
+        if isinstance(failure, GateFailed):
+            back = f"to go back, `immtf upgrade --image` with the version that they ran before takes {names} together"
+            return GateFailed(failure.what, where=failure.where, next=f"{failure.next}; {back}" if failure.next else back)
+        return failure
 
     def _begin(self, work: NodeWork, index: int, total: int) -> tuple[Attempt, float]:
         """Tell that a work begins; return it with its node as it is, and when that was."""

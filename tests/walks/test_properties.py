@@ -1,13 +1,14 @@
 """Any world, killed anywhere, ends where it should: every node at its target, alive, with its own data, and never a rule broken.
 
 The rules themselves stand in `tests.fakes.simulation` and are held at each change; here are the worlds. A world is a cluster of
-3, 5 or 7 nodes with a leader anywhere, in either Terraform layout, with nodes already at the target and one node broken in one of
-the known ways. F5, F16, F32.
+3, 5 or 7 nodes with a leader anywhere, in either Terraform layout, rolled one by one or several together, with nodes already at the
+target and one node broken in one of the known ways. F5, F16, F32.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import Phase, given, note, settings
@@ -17,7 +18,10 @@ from immtf.errors import CloudFailed, GateFailed, GuestFailed, PersonNeeded, Ter
 from immtf.model.events import NodeStarted
 from tests.fakes.calls import Crash, Fault
 from tests.fakes.tfplan import Wishes
-from tests.fakes.world import FLAWS, Scene, at_target, make_scene
+from tests.fakes.world import FLAWS, Scene, at_target, make_scene, may_be_away
+
+if TYPE_CHECKING:
+    from immtf.model.block import Spread
 
 PORTS = ("*", "cloud.*", "terraform.*", "part.*", "guest.*", "service.*", "terraform.apply", "cloud.stop", "cloud.detach")
 BOUNDED = settings(max_examples=60, deadline=None, derandomize=True, database=None, phases=(Phase.explicit, Phase.generate))
@@ -34,6 +38,8 @@ class Start:
     done: frozenset[int]
     flaw: str
     flawed: int
+    wished: int = 1
+    spread: Spread = "any"
 
     def scene(self) -> Scene:
         """Build it."""
@@ -42,7 +48,7 @@ class Start:
             at_target(scene, scene.sim.keys[index % self.count])
         if self.flaw:
             FLAWS[self.flaw](scene, scene.sim.keys[self.flawed % self.count])
-        return scene
+        return may_be_away(scene, self.wished, self.spread)
 
 
 def starts() -> st.SearchStrategy[Start]:
@@ -56,6 +62,8 @@ def starts() -> st.SearchStrategy[Start]:
         st.frozensets(st.integers(0, 6), max_size=2),
         st.sampled_from(["", "", "", *FLAWS]),
         st.integers(0, 6),
+        st.sampled_from([1, 1, 2, 3]),
+        st.sampled_from(["any", "zone"]),
     ).filter(lambda start: start.flaw != "sick" or start.flawed % start.count not in {index % start.count for index in start.done})
 
 

@@ -10,6 +10,7 @@ import pytest
 from immtf.errors import GateFailed, Interrupted, PersonNeeded, TerraformFailed
 from immtf.model.events import NodeFinished, NodeStarted, Noted, PlanJudged, StageStarted, StepFinished
 from tests.fakes.calls import Crash, Fault
+from tests.fakes.simulation import NEW, OLD
 from tests.fakes.watch import Watch
 from tests.fakes.world import FLAWS, Scene, make_scene, may_be_away
 
@@ -87,11 +88,23 @@ def test_more_away_than_may_be_is_for_a_person() -> None:
         scene.plan()
 
 
-def test_a_sick_node_is_mended_alone_and_first() -> None:
+def test_a_sick_node_is_mended_first_and_without_any_that_serves() -> None:
     scene = may_be_away(make_scene(5), 2)
     FLAWS["sick"](scene, "e")
     assert scene.converge() == []
     assert applies(scene)[0] == "server/e"
+
+
+def test_two_that_an_image_left_sick_go_back_together() -> None:
+    """One by one neither could: the other isn't whole."""
+    scene = may_be_away(make_scene(5), 2)
+    scene.sim.images[NEW] = "never-joins"
+    with pytest.raises(GateFailed, match=r"takes server/\w, server/\w together"):
+        scene.upgrade()
+    scene.sim.wanted = OLD
+    assert scene.converge() == []
+    assert scene.faults() == []
+    assert len(applies(scene)[1].split(", ")) == 2
 
 
 def test_with_a_node_that_goes_back_by_itself_each_goes_alone() -> None:
@@ -126,7 +139,7 @@ def _ask(scene: Scene) -> None:
 
 def test_a_server_that_never_comes_back_stops_the_roll_there() -> None:
     scene = may_be_away(make_scene(5), 2)
-    scene.sim.images["ami-new"] = "never-joins"
+    scene.sim.images[NEW] = "never-joins"
     with pytest.raises(GateFailed):
         scene.upgrade()
     assert len(scene.sim.taken) == 2, "no third one is touched"
