@@ -93,7 +93,7 @@ class Session:
 
     def __post_init__(self) -> None:
         """Make what needs no call to the outside."""
-        self.tell = Teller(self.listeners, self._asked_to_end)
+        self.tell = Teller(self.listeners, self._asked_to_end, lambda: (self.api_calls, self.terraform_runs))
         self.clock = WallClock(self.signals)
         self.patience = Patience(self.clock, self.signals, self.tell, self.overrides)
         self.ledger = Ledger(self.clock.monotonic())

@@ -59,10 +59,12 @@ class StageStarted:
 
 @dataclass(frozen=True, slots=True)
 class StageFinished:
-    """A stage ended well."""
+    """A stage ended well. Calls and Terraform runs are those of the run so far, as in its last event; null where nobody counted."""
 
     stage: str
     seconds: float
+    aws_api_calls: int | None = None
+    terraform_runs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +107,14 @@ class StepStarted:
 
 @dataclass(frozen=True, slots=True)
 class StepFinished:
-    """A step reached what it is for, with the evidence."""
+    """A step reached what it is for, with the evidence. Calls and Terraform runs are those of the run so far; null where nobody counted."""
 
     node: str
     step: str
     seconds: float
     evidence: str
+    aws_api_calls: int | None = None
+    terraform_runs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def owned(event: Event) -> Event:
     if isinstance(told, e.StageStarted):
         return e.StepStarted(block, f"stage {told.stage}", told.what)
     if isinstance(told, e.StageFinished):
-        return e.StepFinished(block, f"stage {told.stage}", told.seconds, "")
+        return e.StepFinished(block, f"stage {told.stage}", told.seconds, "", told.aws_api_calls, told.terraform_runs)
     if isinstance(told, Noded):
         return replace(told, node=f"{block} {told.node}".strip())
     return event

@@ -88,6 +88,24 @@ class Writes:
 
 
 @dataclass(frozen=True, slots=True)
+class Calls:
+    """The AWS calls and Terraform runs up to a moment, of the run and those of its blocks together."""
+
+    at_s: float
+    aws_calls: int
+    terraform_runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an owner's steps took of both."""
+
+    owner: str
+    aws_calls: int
+    terraform_runs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Skip:
     """What was not done, and why."""
 
@@ -139,4 +157,6 @@ class Account:
     phases: tuple[Phase, ...] = ()
     streaks: tuple[Streak, ...] = ()
     writes: tuple[Writes, ...] = ()
+    calls: tuple[Calls, ...] = ()
+    costs: tuple[Cost, ...] = ()
     left_out: tuple[str, ...] = ()

@@ -30,6 +30,8 @@ _ROWS: Final[dict[str, type[Any]]] = {
     "phases": account.Phase,
     "streaks": account.Streak,
     "writes": account.Writes,
+    "calls": account.Calls,
+    "costs": account.Cost,
 }
 _EVENTS: Final[dict[str, type[Any]]] = {"end": e.RunFinished, "halt": e.RunHalted}
 _MARKUP: Final = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}

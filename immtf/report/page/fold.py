@@ -10,7 +10,7 @@ from immtf.model import block_events as b
 from immtf.model import events as e
 from immtf.report.entries import block_sort, entry, spoken
 from immtf.report.owned import owned
-from immtf.report.page.account import Account, GateLine, NodeLine, Phase, PhaseSum, Problem, Skip, Streak, Writes
+from immtf.report.page.account import Account, Calls, Cost, GateLine, NodeLine, Phase, PhaseSum, Problem, Skip, Streak, Writes
 from immtf.report.page.texts import clean, mapped
 from immtf.report.record import stamp
 
@@ -51,6 +51,9 @@ class _Fold:
     skips: list[Skip] = field(default_factory=list)
     problems: dict[tuple[str, str, str], Problem] = field(default_factory=dict)
     blocks: dict[str, b.BlockEnded] = field(default_factory=dict)
+    counts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    costs: dict[str, Cost] = field(default_factory=dict)
+    calls: list[Calls] = field(default_factory=list)
 
     def take(self, event: Event, at: datetime) -> None:
         """Fold one event in."""
@@ -62,6 +65,7 @@ class _Fold:
         if not (isinstance(event, b.BlockTold) and isinstance(event.told, e.StageStarted | e.StageFinished)):
             self._take_phase(mine)
         self._take_node(mine)
+        self._take_counts(mine, event.block if isinstance(event, b.BlockTold) else "")
         self._take_told(*((event.told, event.block) if isinstance(event, b.BlockTold) else (event, "")))
         self._take_problem(mine)
         match mine:
@@ -98,6 +102,8 @@ class _Fold:
             phases=tuple(phases),
             streaks=tuple(self.streaks),
             writes=tuple(self.writes),
+            calls=tuple(self.calls),
+            costs=tuple(self.costs.values()),
         )
         return mapped(known, clean)  # what was put together of texts is one again
 
@@ -166,6 +172,19 @@ class _Fold:
                 self._problem("warning", block, told.message)
             case _:
                 pass
+
+    def _take_counts(self, event: Event, block: str) -> None:
+        """Add what was counted since the last end of a step to whoever ends one now; each block counts its own."""
+        if not isinstance(event, e.StepFinished | e.StageFinished) or event.aws_api_calls is None:
+            return
+        calls, runs = event.aws_api_calls, event.terraform_runs or 0
+        before = self.counts.get(block, (0, 0))
+        self.counts[block] = (calls, runs)
+        owner = event.node if isinstance(event, e.StepFinished) else block
+        known = self.costs.get(owner, Cost(owner, 0, 0))
+        more = max(0, calls - before[0]), max(0, runs - before[1])
+        self.costs[owner] = Cost(owner, known.aws_calls + more[0], known.terraform_runs + more[1])
+        self.calls.append(Calls(self.now, sum(count[0] for count in self.counts.values()), sum(count[1] for count in self.counts.values())))
 
     def _take_plan(self, plan: e.PlanMade, prefix: str) -> None:
         self.known = replace(self.known, image=self.known.image or plan.image)

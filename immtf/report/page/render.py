@@ -14,11 +14,11 @@ from immtf.report.page.trim import ROOMS, trimmed, trimmed_rows
 from immtf.report.wording import clock, duration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from jinja2 import Environment
 
-    from immtf.report.page.account import Account, NodeLine, Phase
+    from immtf.report.page.account import Account, Cost, NodeLine, Phase
     from immtf.report.page.trim import Room
 
 MOST_BYTES: Final = 100_000
@@ -91,11 +91,13 @@ def _nodes(account: Account) -> dict[str, Any]:
         if phase.kind == "step" and phase.owner in took:
             took[phase.owner].setdefault(phase.name, []).append(phase)
     names = list(dict.fromkeys(name for steps in took.values() for name in steps))
-    rows = [
-        (node, _how(lines.get(node)), _away(lines.get(node), away.get(node)), [_took(steps.get(name, [])) for name in names])
-        for node, steps in took.items()
-    ]
-    return {"names": names, "rows": rows}
+    costs = {cost.owner: cost for cost in account.costs}
+    rows = []
+    for node, steps in took.items():
+        line = lines.get(node)
+        cells = [_took(steps.get(name, [])) for name in names]
+        rows.append((node, _how(line), _away(line, away.get(node)), _cost(costs, node), cells))
+    return {"names": names, "rows": rows, "counted": bool(costs)}
 
 
 def _how(line: NodeLine | None) -> str:
@@ -107,6 +109,12 @@ def _how(line: NodeLine | None) -> str:
 def _away(line: NodeLine | None, of_run: float | None) -> str:
     seconds = of_run if of_run is not None else line.away_s if line else None
     return "-" if seconds is None else duration(seconds)
+
+
+def _cost(costs: Mapping[str, Cost], node: str) -> tuple[str, str]:
+    """Return a node's AWS calls and Terraform runs in words."""
+    cost = costs.get(node)
+    return (f"{cost.aws_calls:,}", f"{cost.terraform_runs:,}") if cost else ("-", "-")
 
 
 def _took(phases: Sequence[Phase]) -> str:

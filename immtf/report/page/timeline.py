@@ -15,7 +15,7 @@ from immtf.report.wording import clock, duration
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from immtf.report.page.account import Account, NodeLine, Phase, Writes
+    from immtf.report.page.account import Account, Calls, NodeLine, Phase, Writes
 
 WIDTH: Final = 1000.0
 GUTTER: Final = 190.0
@@ -108,6 +108,8 @@ def draw(known: Account, *, total_s: float = 0.0) -> Timeline:
     owners = [*by_owner, *(owner for owner in asked if owner not in by_owner)]
     for owner in sorted(owners, key=lambda owner: (owner.strip() != "", owner == " ")):
         _lane(picture, known, owner, by_owner[owner], lines.get(owner), tints)
+    if len(known.calls) > 1:
+        _calls_lane(picture, known.calls)
     for owner in dict.fromkeys(report.owner for report in known.writes):
         _writes_lane(picture, owner, [report for report in known.writes if report.owner == owner])
     picture.floor = picture.height
@@ -206,15 +208,17 @@ def _fitted(text: str, x: float, y: float, room: float, char: float, size: int =
     return Word(short, x, y, char * len(short), size)
 
 
-def _writes_lane(picture: Timeline, owner: str, reports: Sequence[Writes]) -> None:
-    """Draw writes a second between two reports as a curve, and where none was acknowledged, or the longest gap grew, a box."""
-    lane = Lane(f"writes {owner}".strip(), picture.height + GAP, WRITES + 14)
+def _calls_lane(picture: Timeline, calls: Sequence[Calls]) -> None:
+    """Draw AWS calls a second between the ends of two steps as a curve."""
+    _add(picture, _rates_lane(picture, "AWS calls", [(count.at_s, count.aws_calls) for count in calls]))
+
+
+def _rates_lane(picture: Timeline, owner: str, counts: Sequence[tuple[float, int]]) -> Lane:
+    """Return a lane with a curve of how many a second there were between two counts, each with its moment; a count that falls is none."""
+    lane = Lane(owner, picture.height + GAP, WRITES + 14)
     floor = lane.y + lane.height
-    rates = [
-        (before.at_s, after.at_s, (after.acknowledged - before.acknowledged) / (after.at_s - before.at_s))
-        for before, after in pairwise(reports)
-        if after.at_s > before.at_s and after.acknowledged >= before.acknowledged
-    ]
+    rates = [(since, until, (after - before) / (until - since)) for (since, before), (until, after) in pairwise(counts) if until > since]
+    rates = [(since, until, rate) for since, until, rate in rates if rate >= 0]
     most = max((rate for *_, rate in rates), default=0.0)
     points = (
         [(picture.x(second), floor - WRITES * rate / most) for since, until, rate in rates for second in (since, until)] if most else []
@@ -224,6 +228,12 @@ def _writes_lane(picture: Timeline, owner: str, reports: Sequence[Writes]) -> No
         _fitted(lane.owner, 0.0, lane.y + 11, GUTTER - 10, CHAR),
         _fitted(f"at most {most:.1f} a second", 0.0, lane.y + 23, GUTTER - 10, SMALL, 9),
     ]
+    return lane
+
+
+def _writes_lane(picture: Timeline, owner: str, reports: Sequence[Writes]) -> None:
+    """Draw writes a second between two reports as a curve, and where none was acknowledged, or the longest gap grew, a box."""
+    lane = _rates_lane(picture, f"writes {owner}".strip(), [(report.at_s, report.acknowledged) for report in reports])
     free = GUTTER
     for gap in gaps(reports):
         x = picture.x(gap.since_s)

@@ -58,6 +58,8 @@ def trimmed(known: Account, room: Room) -> Account:
         "phases": _longest(known.phases, room.phases, "phases", said, lambda item: item.seconds),
         "streaks": _longest(known.streaks, room.streaks, "gates' answers in a row", said, lambda item: item.end_s - item.begin_s),
         "writes": _thinned(known.writes, room.writes, "reports of writes", said),
+        "calls": _every(known.calls, room.writes, "counts of calls", said),
+        "costs": _first(known.costs, room.nodes, "owners' calls", said),
     }
     found = mapped(replace(known, end=end, **rows), cut)
     return replace(found, left_out=(*found.left_out, *said, *cut.said()))
@@ -114,4 +116,14 @@ def _thinned(rows: Sequence[Any], most: int, what: str, said: list[str]) -> tupl
     every = -(-len(rows) // (most - len(kept)))
     kept.update(range(0, len(rows), every))
     said.append(f"{len(rows) - len(kept):,} of {len(rows):,} {what}: those at which the longest gap grew most are here")
+    return tuple(row for place, row in enumerate(rows) if place in kept)
+
+
+def _every(rows: Sequence[_T], most: int, what: str, said: list[str]) -> tuple[_T, ...]:
+    """Keep the first, the last, and of the others one at even distances."""
+    if len(rows) <= most:
+        return tuple(rows)
+    every = -(-len(rows) // (most - 1))
+    kept = {*range(0, len(rows), every), len(rows) - 1}
+    said.append(f"{len(rows) - len(kept):,} of {len(rows):,} {what}: one of {every} is here")
     return tuple(row for place, row in enumerate(rows) if place in kept)

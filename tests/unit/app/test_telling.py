@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from immtf.app.telling import Teller, now
-from immtf.model.events import Noted
+from immtf.model.events import Noted, StageFinished, StepFinished
 
 if TYPE_CHECKING:
     from immtf.model.events import Event
@@ -76,3 +76,13 @@ def test_a_listener_may_tell_on() -> None:
     tell = Teller([listener])
     tell(Noted("info", "one"))
     assert heard == ["one", "two"]
+
+
+def test_the_end_of_a_step_and_of_a_stage_bears_what_was_counted() -> None:
+    heard: list[Event] = []
+    counted = iter([(7, 1), (9, 2)])
+    tell = Teller([lambda event, _at: heard.append(event)], counts=lambda: next(counted))
+    for event in (Noted("info", "not counted"), StepFinished("server/a", "StopNode", 1.0, "stopped"), StageFinished("nodes", 2.0)):
+        tell(event)
+    assert heard[1:] == [StepFinished("server/a", "StopNode", 1.0, "stopped", 7, 1), StageFinished("nodes", 2.0, 9, 2)]
+    assert heard[0] == Noted("info", "not counted")

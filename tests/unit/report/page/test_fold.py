@@ -177,3 +177,19 @@ def test_moments_without_a_zone_are_utc() -> None:
 def test_real_journals(name: str, events: int, halted: int) -> None:
     known = real(name)
     assert (known.events, sum(phase.how == "halted" for phase in known.phases)) == (events, halted)
+
+
+def test_calls_and_terraform_runs_are_whose_step_ended() -> None:
+    """Each block counts its own; what was counted before is nobody's twice."""
+    told = [
+        e.StageFinished("observe", 1.0, 10, 2),
+        e.StepFinished(NODE, "StopNode", 1.0, "ok", 14, 2),
+        e.StepFinished(NODE, "ApplyNode", 1.0, "ok", 30, 5),
+        b.BlockTold("etcd", e.StepFinished(NODE, "StopNode", 1.0, "ok", 5, 1)),
+        b.BlockTold("etcd", e.StageFinished("nodes", 1.0, 6, 1)),
+        e.StepFinished(NODE, "SettleNode", 1.0, "an older immtf counts none"),
+    ]
+    known = account_of(timed(told), "r")
+    costs = {cost.owner: (cost.aws_calls, cost.terraform_runs) for cost in known.costs}
+    assert costs == {"": (10, 2), NODE: (20, 3), f"etcd {NODE}": (5, 1), "etcd": (1, 0)}
+    assert [(count.aws_calls, count.terraform_runs) for count in known.calls] == [(10, 2), (14, 2), (30, 5), (35, 6), (36, 6)]

@@ -277,3 +277,17 @@ def test_a_node_of_which_only_its_time_away_is_told_has_a_row() -> None:
     end = e.RunFinished("done", 1, 1, None, None, None, {"server/z": 4.0})
     cells = page_of(end).cells
     assert cells[cells.index("server/z") :][:3] == ["server/z", "", "4.0 s"]
+
+
+def test_each_nodes_calls_stand_in_its_row_and_over_time_in_the_picture() -> None:
+    told = [
+        e.NodeStarted(NODE, 1, 1, "replace", "why"),
+        e.StepFinished(NODE, "StopNode", 1.0, "ok", 1204, 2),
+        e.StepFinished(NODE, "ApplyNode", 1.0, "ok", 1239, 5),
+        e.NodeFinished(NODE, 2.0, 1.0, "i-1"),
+    ]
+    page = to_html(account_of(timed(told), "r"))
+    assert '<th scope="col">AWS calls</th>' in page
+    assert '<td class="r">1,239</td><td class="r">5</td>' in page
+    assert "at most 35.0 a second" in page
+    assert "AWS calls" not in to_html(account_of(timed([e.NodeStarted(NODE, 1, 1, "replace", "why")]), "r")), "where nobody counted"
