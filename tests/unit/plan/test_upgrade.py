@@ -115,16 +115,25 @@ def test_a_row_tells_versions_volumes_gates_and_quorum() -> None:
 
 
 @pytest.mark.parametrize(
-    ("away", "count", "refused"), [("b", 3, False), ("bc", 3, True), ("bc", 5, True), ("bcd", 5, True), ("b", 2, True), ("", 3, False)]
+    ("away", "count", "wished", "most"),
+    [("bc", 3, 1, 1), ("bc", 3, 2, 1), ("bc", 5, 1, 1), ("bcd", 5, 2, 2), ("bcd", 5, 3, 2), ("b", 2, 2, 0)],
 )
-def test_more_than_one_away_is_for_a_person(away: str, count: int, refused: bool) -> None:
-    """F32: whatever `max_unavailable` says, one node is mended at a time and the others have to be whole."""
-    nodes = [node(key, state="stopped" if key in away else "running") for key in "abcde"[:count]]
-    if refused:
-        with pytest.raises(PersonNeeded, match=f"{len(away)} of {count} nodes are away"):
-            plan_of(*nodes, where=block(max_unavailable=2))
-    else:
-        assert len(plan_of(*nodes, where=block(max_unavailable=2)).works) == count
+def test_more_away_than_quorum_and_the_wish_allow_are_for_a_person(away: str, count: int, wished: int, most: int) -> None:
+    """F32: as many are mended together as may be away, and all others have to be whole."""
+    with pytest.raises(PersonNeeded, match=f"{len(away)} of {count} nodes are away .*; at most {most} may be"):
+        plan_of(*_with_away(away, count), where=block(max_unavailable=wished))
+
+
+@pytest.mark.parametrize(("away", "count", "wished"), [("", 3, 1), ("b", 3, 1), ("b", 3, 2), ("bc", 5, 2), ("bcd", 7, 3)])
+def test_those_that_may_be_away_are_mended_first(away: str, count: int, wished: int) -> None:
+    works = plan_of(*_with_away(away, count), where=block(max_unavailable=wished)).works
+    assert len(works) == count
+    assert {work.node.key for work in works[: len(away)]} == set(away)
+    assert [work.broken for work in works] == [True] * len(away) + [False] * (count - len(away))
+
+
+def _with_away(away: str, count: int) -> list[NodeNow]:
+    return [node(key, state="stopped" if key in away else "running") for key in "abcdefg"[:count]]
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,8 @@ def test_two_away_of_three_are_for_a_person() -> None:
 
 
 def test_two_away_of_five_are_for_a_person_too() -> None:
-    """Quorum is left, but one is mended at a time, and the gate for the first would wait for the second for ever."""
+    """Quorum is left, but nobody wished for two at a time: the gate for the first would wait for the second for ever."""
     scene = make_scene(5)
-    scene.block = dataclasses.replace(scene.block, clusters={"server": _with(scene, max_unavailable=2)})
     FLAWS["stopped"](scene, "b")
     FLAWS["stopped"](scene, "c")
     with pytest.raises(PersonNeeded, match="2 of 5 nodes are away"):
