@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from immtf.model.names import NodeId
 
 SIDE_BY_SIDE = 16
+LEAVE_S = 60.0
+"""How long a server may take to leave: it answers when it has, after `leave_drain_time` (5 s); a leader's was measured to take 9 s."""
+_LEAVE_MEND = "a token needs `agent:write` for it; see what the server logs, then run `immtf upgrade` again"
 T = TypeVar("T")
 
 
@@ -62,6 +65,14 @@ class ConsulService:
         if not taken:  # 404: before Consul 1.15 there is no such call
             raise CloudFailed("this Consul does not know how to transfer leadership", where=leader)
         return f"leadership transferred to {to}"
+
+    def leave(self, gate: ConsulGate, address: str) -> str:
+        means = self._access(gate)
+        try:
+            client(gate, address, means, lambda: LEAVE_S).agent.leave()
+        except FAILURES as error:
+            raise CloudFailed(f"Consul did not leave ({told(error, means)})", where=address, next=_LEAVE_MEND) from error
+        return f"{address} left the cluster"
 
     def remove_peer(self, gate: ConsulGate, via: str, peer: Peer) -> str:
         means = self._access(gate)

@@ -61,6 +61,9 @@ class EtcdService:
             raise CloudFailed(f"etcd did not transfer leadership to {to} ({told(error, means)})", where=leader) from error
         return f"leadership transferred to {to}"
 
+    def leave(self, gate: EtcdGate, address: str) -> str:
+        raise CloudFailed(f"an etcd member that leaves can't come back with its data ({gate.id})", where=address)
+
     def remove_peer(self, gate: EtcdGate, via: str, peer: Peer) -> str:
         means = self._access(gate)
         try:

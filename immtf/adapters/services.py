@@ -44,6 +44,15 @@ class Services:
             case _:
                 assert_never(gate)
 
+    def leave(self, gate: ServiceGate, address: str) -> str:
+        match gate:
+            case ConsulGate():
+                return self._consul.leave(gate, address)
+            case EtcdGate():
+                return self._etcd.leave(gate, address)
+            case _:
+                assert_never(gate)
+
     def remove_peer(self, gate: ServiceGate, via: str, peer: Peer) -> str:
         match gate:
             case ConsulGate():

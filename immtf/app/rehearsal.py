@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from immtf.adapters.services import store
@@ -28,18 +29,20 @@ from immtf.model.events import Noted
 from immtf.plan.contracts import judge_previous
 from immtf.plan.sweep import sweep_tags
 from immtf.run import lifecycle
+from immtf.run.following import Following
 from immtf.run.probe import Probe
 from immtf.run.sweep import Sweep
 from immtf.run.upgrade import stage
 from immtf.run.world import service_gate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from immtf.app.previous import PreviousContainer
     from immtf.app.session import Session
-    from immtf.model.block import Block
+    from immtf.model.block import Block, ServiceGate
     from immtf.model.cloud import ImageChoice
+    from immtf.run.probe import KeyValue
     from immtf.run.world import World
 
 
@@ -133,12 +136,20 @@ def _probe(session: Session) -> Probe | None:
         gate = service_gate(cluster)
         if world is None or gate is None:
             continue
-        addresses = [address for address in world.addresses(name).values() if address]
-        probe = Probe(store(gate, addresses, session.target.process), session.clock, session.tell, session.run_id)
+        keys = Following(partial(_store, session, gate), partial(_serving, world, name), session.clock)
+        probe = Probe(keys, session.clock, session.tell, session.run_id)
         probe.start()
         return probe
     session.tell(Noted("warning", "no probe: no cluster of this block has a store that it could write to"))
     return None
+
+
+def _store(session: Session, gate: ServiceGate, addresses: Sequence[str]) -> KeyValue:
+    return store(gate, addresses, session.target.process)
+
+
+def _serving(world: World, cluster: str) -> list[str]:
+    return [address for address in world.addresses(cluster).values() if address]
 
 
 def _account(probe: Probe | None) -> Outcome:

@@ -121,7 +121,7 @@ def _offer(view: ServiceView, peers: Sequence[Peer]) -> str:
 
 
 def _configuration(view: ServiceView, without: Collection[NodeId] = ()) -> Verdict:
-    """Judge that every peer is a node's. Others may be the seats of nodes that have no instance now, and so no address."""
+    """Judge that every peer is a node's. Others may be the seats of nodes that have none where they are now."""
     if view.problem:
         return Verdict(held=False, reason=view.problem)
     stale = stale_peers(view)
@@ -132,17 +132,18 @@ def _configuration(view: ServiceView, without: Collection[NodeId] = ()) -> Verdi
 
 
 def _seats(view: ServiceView, nodes: Collection[NodeId]) -> frozenset[str]:
-    """Return the addresses of peers that may be these nodes' seats, as the state names no instance of them; none where they are too many.
+    """Return the addresses of peers that may be these nodes' seats, as they have none where they are now; none where they are too many.
 
-    One may even lead: the state lost an instance that runs on (F7).
+    The state names no instance of such a node, or one that has just been made and has another address. A seat may even lead: the state
+    lost an instance that runs on (F7). What has no seat of its own doesn't vote where it is, so nothing is lost when it is taken away.
     """
     stale = stale_peers(view)
-    homeless = [node for node in nodes if not view.addresses.get(node)]
+    homeless = [node for node in nodes if view.peer(node) is None]
     return frozenset(peer.address for peer in stale) if len(stale) <= len(homeless) else frozenset()
 
 
 def _answers(view: ServiceView, nodes: list[NodeId], *, seats: Collection[str] = ()) -> Verdict:
-    """Every one of these servers answers and names the same leader, who is among the nodes or has a seat of one without an instance."""
+    """Every one of these servers answers and names the same leader, who is among the nodes or has a seat of one that has none."""
     problems = []
     named = set()
     for node in nodes:

@@ -68,7 +68,8 @@ def slot_change(place: NodePlace, rows: list[Change], every: Mapping[str, Change
     there = {slot.name for slot in place.slots if slot.instance_id}
     gone = {str(row.index) for row in own if row.is_delete or row.is_forget}
     made = {str(row.index) for row in own if row.is_create}
-    wanted = sorted((there | made) - gone, key=lambda name: (name not in made, name))
+    lost = {slot.name for slot in place.slots if slot.address not in every}  # no longer there, and so in no plan; the state has it still
+    wanted = sorted((there | made) - gone - lost, key=lambda name: (name not in made, name))
     if not wanted:
         return NodeChange(ChangeKind.REMOVE)
     slot = place.slot(wanted[0])

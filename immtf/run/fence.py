@@ -151,6 +151,10 @@ class FencedService:
         self.guard()
         return self.inner.hand_over(gate, leader, to)
 
+    def leave(self, gate: ServiceGate, address: str) -> str:
+        self.guard()
+        return self.inner.leave(gate, address)
+
     def remove_peer(self, gate: ServiceGate, via: str, peer: Peer) -> str:
         self.guard()
         return self.inner.remove_peer(gate, via, peer)

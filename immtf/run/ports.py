@@ -194,6 +194,12 @@ class Service(Protocol):
     def hand_over(self, gate: ServiceGate, leader: str, to: str) -> str:
         """Ask the leader at this address to let the other lead; returns what was done, or why it can't be."""
 
+    def leave(self, gate: ServiceGate, address: str) -> str:
+        """Let the server at this address leave the cluster and end, to join it again later; returns what was done, within its own limit.
+
+        Raises `CloudFailed` where it is refused, doesn't answer, or where servers of this kind can't come back.
+        """
+
     def remove_peer(self, gate: ServiceGate, via: str, peer: Peer) -> str:
         """Strike a peer from the configuration, asking the server at `via`; returns what was done. Whether it may be is not asked here.
 

@@ -21,6 +21,7 @@ from immtf.plan.swap import decide_move, decide_raise, decide_stop_old, has_move
 from immtf.run.apply import Scope, apply_judged, refuse_halt
 from immtf.run.capacity import Room
 from immtf.run.gates import Question, check_cancel, confirm_spare, wait_for
+from immtf.run.leaving import leave
 from immtf.run.world import zones_of
 
 if TYPE_CHECKING:
@@ -195,6 +196,7 @@ class Swap:
         check_cancel(patience, str(self.node))
         confirm_spare(world, self.node, patience)
         self.moves.ledger.gone(str(self.node), patience.clock.monotonic())
+        leave(world, self.node, patience, "StopOld")
         for identity in to_stop(now, self.slot):
             world.cloud.stop(identity)
 

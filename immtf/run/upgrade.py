@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from immtf.errors import PersonNeeded, PlanRefused, UsageError
+from immtf.model.block import ConsulGate
 from immtf.model.events import Noted, StageFinished, StageStarted
 from immtf.plan.checks import named
 from immtf.plan.judge import acting, judge_shared
-from immtf.plan.layout import lint_layout
+from immtf.plan.layout import INTERFACE, lint_layout
 from immtf.plan.together import at_once, next_work, next_works
 from immtf.plan.upgrade import make_plan
 from immtf.run.apply import apply_stage
@@ -85,10 +86,15 @@ def tell_layout(layout: Layout, patience: Patience) -> None:
 
 
 def refuse_addressless(block: Block, layout: Layout) -> None:
-    """Refuse to swap servers whose address can't move with them: to the others each would come back as somebody else."""
+    """Refuse to swap servers whose address can't move with them, where they can't leave before: each would come back as somebody else."""
     for node, place in sorted(layout.nodes.items()):
-        if place.slots and place.interface is None and service_gate(block.clusters[node.cluster]):
-            what = f"strategy swap: {node} has no network interface of its own, so its address can't move with it"
+        gate = service_gate(block.clusters[node.cluster])
+        if not place.slots or place.interface is not None or gate is None:
+            continue
+        several = [address for address in place.addresses if f"{INTERFACE}." in address]
+        if several or not isinstance(gate, ConsulGate):
+            which = f"several network interfaces ({', '.join(sorted(several))})" if several else "no network interface of its own"
+            what = f"strategy swap: {node} has {which}, so its address can't move with it"
             mend = "give each node one aws_network_interface, as modules/slotted-node does, or use strategy: replace"
             raise UsageError(what, where=str(block.file), next=mend)
 

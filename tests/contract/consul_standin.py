@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LEADER, RAFT, HEALTH = "/v1/status/leader", "/v1/operator/raft/configuration", "/v1/operator/autopilot/health"
 TRANSFER, PEER, KV = "/v1/operator/raft/transfer-leader", "/v1/operator/raft/peer", "/v1/kv/"
+LEAVE = "/v1/agent/leave"
 HANG_S = 6.0
 
 
@@ -35,7 +36,9 @@ class Script:
 
 @dataclass
 class Standin:
-    """The servers. `scripts` are by (address, path); `asked` are (address, method, path, token). `stale` are addresses of dead peers."""
+    """The servers. `scripts` are by (address, path); `asked` are (address, method, path, token). `stale` are addresses of dead peers,
+    `gone` of those that left.
+    """
 
     addresses: list[str]
     port: int = 0
@@ -43,6 +46,7 @@ class Standin:
     lag: dict[str, int] = field(default_factory=dict)
     sick: set[str] = field(default_factory=set)
     stale: list[str] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
     scripts: dict[tuple[str, str], Script] = field(default_factory=dict)
     asked: list[tuple[str, str, str, str]] = field(default_factory=list)
     store: dict[str, str] = field(default_factory=dict)
@@ -57,13 +61,16 @@ class Standin:
             return self._told(path)
         if path == PEER and method == "DELETE":
             return self._strike(query.removeprefix("id=id-"))
+        if path == LEAVE and method == "PUT":
+            self.gone.add(address)
+            return Script("")
         if path == TRANSFER and query.startswith("id=id-"):
             self.leader = query.removeprefix("id=id-")
             return Script({"Success": True})
         return self._kv(method, path.removeprefix(KV), query, body) if path.startswith(KV) else Script("no such page", 404)
 
     def _told(self, path: str) -> Script:
-        everybody = [*self.addresses, *self.stale]
+        everybody = [item for item in (*self.addresses, *self.stale) if item not in self.gone]
         if path == LEADER:
             return Script(f"{self.leader}:8300" if self.leader else "")
         if path == RAFT:

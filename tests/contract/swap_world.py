@@ -98,7 +98,7 @@ class SwapWorld:
 
     def move(self, node: str, source: str, target: str) -> None:
         """Move the node's volume and interface from one instance to another by the API."""
-        ec2, volume, interface = self.lab.ec2, self.one("aws_ebs_volume.data", node), self.one("aws_network_interface.this", node)
+        ec2, volume, interface = self.lab.ec2, self.one("aws_ebs_volume.data", node), self.one('aws_network_interface.this["own"]', node)
         ec2.detach_volume(VolumeId=volume, InstanceId=source)
         ec2.detach_network_interface(AttachmentId=self.tie(interface)["AttachmentId"])
         wait_until(lambda: self.lab.volume_state(volume) == "available" and not self.tie(interface))
@@ -114,7 +114,7 @@ class SwapWorld:
     def where(self, node: str) -> tuple[str, str]:
         """Return the instances that have the node's volume and its interface."""
         (volume,) = self.lab.ec2.describe_volumes(VolumeIds=[self.one("aws_ebs_volume.data", node)])["Volumes"]
-        return volume["Attachments"][0]["InstanceId"], self.tie(self.one("aws_network_interface.this", node))["InstanceId"]
+        return volume["Attachments"][0]["InstanceId"], self.tie(self.one('aws_network_interface.this["own"]', node))["InstanceId"]
 
     @contextmanager
     def counted(self) -> Iterator[dict[str, int]]:

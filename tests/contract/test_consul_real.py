@@ -18,16 +18,18 @@ from immtf.model.block import ConsulGate
 from immtf.model.names import NodeId
 from immtf.plan.quorum import judge_removal, judge_spare, judge_whole, stale_peers
 from tests.contract.consul_program import consul_program
+from tests.contract.spot import spot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from immtf.model.service import Peer
 
-ADDRESSES = {NodeId("server", key): f"127.76.0.{number}" for key, number in (("a", 11), ("b", 12), ("c", 13))}
+NET = spot(76, 0)
+ADDRESSES = {NodeId("server", key): f"{NET}.{number}" for key, number in (("a", 11), ("b", 12), ("c", 13))}
 GATE = ConsulGate(timeout_s=2.0)
 STRANGER = NodeId("stranger", "d")
-PLACES = {**ADDRESSES, STRANGER: "127.76.0.14"}
+PLACES = {**ADDRESSES, STRANGER: f"{NET}.14"}
 LIMIT_S = 60.0
 
 
@@ -37,12 +39,13 @@ class Servers:
     def __init__(self, program: Path, folder: Path) -> None:
         self._program, self._folder = program, folder
         self._running: dict[NodeId, subprocess.Popen[bytes]] = {}
+        self._places = dict(PLACES)
 
     def start(self, node: NodeId) -> None:
         """Start a server, where it doesn't run."""
         if node in self._running:
             return
-        address = PLACES[node]
+        address = self._places[node]
         (self._folder / node.key).mkdir(exist_ok=True)
         config = self._folder / f"{node.key}.json"
         settings = {
@@ -68,6 +71,12 @@ class Servers:
         child = self._running.pop(node)
         child.kill()
         child.wait(LIMIT_S)
+
+    def move(self, node: NodeId, address: str) -> None:
+        """Start a server that ends by itself again, with its data, at another address."""
+        self._running.pop(node).wait(LIMIT_S)
+        self._places[node] = address
+        self.start(node)
 
     def close(self) -> None:
         for node in list(self._running):
@@ -139,9 +148,9 @@ def test_a_stale_peer_is_struck_out_only_when_it_is_dead(servers: Servers) -> No
     until(lambda: _strangers(service)[0].healthy is False)
     until(lambda: judge_removal(service.view(GATE, ADDRESSES), _strangers(service)[0]).held)
     whole = judge_whole(service.view(GATE, ADDRESSES), 3, max_lag=GATE.max_lag)
-    assert "peers that are no node of the block: 127.76.0.14" in whole.reason
+    assert f"peers that are no node of the block: {NET}.14" in whole.reason
     assert "`immtf repair`" in whole.next
-    assert "removed the peer 127.76.0.14" in service.remove_peer(GATE, ADDRESSES[NodeId("server", "a")], peer)
+    assert f"removed the peer {NET}.14" in service.remove_peer(GATE, ADDRESSES[NodeId("server", "a")], peer)
     assert "no peer any more" in service.remove_peer(GATE, ADDRESSES[NodeId("server", "b")], peer)
     until(lambda: judge_whole(service.view(GATE, ADDRESSES), 3, max_lag=GATE.max_lag).held)
 
@@ -160,3 +169,24 @@ def _hand_over(service: ConsulService, leader: NodeId, to: NodeId) -> bool:
         return True
     assert "does not know how" in told
     return False
+
+
+def test_a_server_that_left_comes_back_at_another_address_as_the_one_it_was(servers: Servers) -> None:
+    """Its seat goes when it leaves, and it has one again, under the identity in its data, where it is then."""
+    service = ConsulService({})
+    for node in ADDRESSES:
+        servers.start(node)
+    until(lambda: judge_whole(service.view(GATE, ADDRESSES), 3, max_lag=GATE.max_lag).held)
+    view = service.view(GATE, ADDRESSES)
+    mover = next(node for node in ADDRESSES if node != view.leader())
+    identity = next(peer.identity for peer in view.peers if peer.address == ADDRESSES[mover])
+    assert "left the cluster" in service.leave(GATE, ADDRESSES[mover])
+    assert judge_spare(service.view(GATE, ADDRESSES), mover, max_lag=GATE.max_lag).held
+    assert service.view(GATE, ADDRESSES).peer(mover) is None
+
+    servers.move(mover, f"{NET}.15")
+    moved = {**ADDRESSES, mover: f"{NET}.15"}
+    until(lambda: judge_whole(service.view(GATE, moved), 3, max_lag=GATE.max_lag).held)
+    peer = service.view(GATE, moved).peer(mover)
+    assert peer is not None
+    assert peer.identity == identity

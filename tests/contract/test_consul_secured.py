@@ -25,11 +25,12 @@ from immtf.model.block import ConsulGate
 from immtf.model.names import NodeId
 from immtf.plan.quorum import judge_whole
 from tests.contract.consul_program import consul_program
+from tests.contract.spot import spot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NAMED, UNNAMED = "127.76.1.11", "127.76.1.12"
+NAMED, UNNAMED = (f"{spot(76, 1)}.{number}" for number in (11, 12))
 NODE = NodeId("server", "a")
 GATE = ConsulGate(timeout_s=5.0, port=8501, scheme="https", token_env="MANAGEMENT")
 WRONG = "11111111-2222-3333-4444-555555555555"

@@ -20,14 +20,16 @@ from immtf.plan.quorum import judge_spare, judge_whole
 from tests.contract.etcd_benches import EtcdRealBench
 from tests.contract.etcd_program import PEERS, EtcdServers, etcd_program, until
 from tests.contract.service_benches import NODES, A, B, C
+from tests.contract.spot import spot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from immtf.model.service import ServiceView
 
-ADDRESSES = ("127.78.1.11", "127.78.1.12", "127.78.1.13")
-LEARNER = "127.78.1.14"
+NET = spot(78, 1)
+ADDRESSES = tuple(f"{NET}.{number}" for number in (11, 12, 13))
+LEARNER = f"{NET}.14"
 D = NodeId("server", "d")
 
 
@@ -126,7 +128,7 @@ def test_a_full_quota_is_an_alarm_until_it_is_disarmed(tmp_path: Path) -> None:
     try:
         store = EtcdKv(bench.gate, ADDRESSES, {})
         until(lambda: not store.put("p/big", "x" * 20_000))
-        until(lambda: "etcd raises the alarm NOSPACE of 127.78.1.1" in bench.view().problem, lambda: str(bench.view()))
+        until(lambda: f"etcd raises the alarm NOSPACE of {NET}.1" in bench.view().problem, lambda: str(bench.view()))
         assert not judge_whole(bench.view(), 3).held
         assert not any(judge_spare(bench.view(), node).held for node in NODES)
         for row in bench.ask(A, "maintenance/alarm", action="GET")["alarms"]:

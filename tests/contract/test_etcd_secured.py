@@ -29,11 +29,12 @@ from immtf.model.names import NodeId
 from immtf.plan.quorum import judge_whole
 from tests.contract.consul_program import consul_program
 from tests.contract.etcd_program import LIMIT_S, etcd_program, until
+from tests.contract.spot import spot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-NAMED, UNNAMED = "127.78.2.11", "127.78.2.12"
+NAMED, UNNAMED = (f"{spot(78, 2)}.{number}" for number in (11, 12))
 NODE = NodeId("server", "a")
 GATE = EtcdGate(timeout_s=20.0, scheme="https", user_env="MANAGEMENT")
 PASSWORD, WRONG = "s3cret:w0rd", "wr0ng:w0rd"

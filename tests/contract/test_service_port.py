@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from immtf.errors import CloudFailed
+from immtf.model.block import EtcdGate
 from immtf.plan.quorum import judge_removal, judge_whole, stale_peers
-from tests.contract.consul_standin import HEALTH, LEADER, RAFT, TRANSFER, Script, standin
+from tests.contract.consul_standin import HEALTH, LEADER, LEAVE, RAFT, TRANSFER, Script, standin
 from tests.contract.etcd_benches import EtcdHttpBench, EtcdRealBench
 from tests.contract.etcd_program import EtcdServers, etcd_program
 from tests.contract.etcd_standin import etcd_standin
 from tests.contract.service_benches import GHOST, NODES, A, B, C, FakeBench, HttpBench
+from tests.contract.spot import spot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +40,7 @@ def etcd() -> Iterator[EtcdHttpBench]:
 
 @pytest.fixture
 def etcd_real(tmp_path: Path) -> Iterator[EtcdRealBench]:
-    servers = EtcdServers(etcd_program(os.environ, Path.home()), tmp_path, ("127.78.0.11", "127.78.0.12", "127.78.0.13"))
+    servers = EtcdServers(etcd_program(os.environ, Path.home()), tmp_path, tuple(f"{spot(78, 0)}.{number}" for number in (11, 12, 13)))
     try:
         yield EtcdRealBench(servers)
     finally:
@@ -110,6 +112,30 @@ def test_leadership_is_handed_over(bench: Bench) -> None:
 def test_a_hand_over_to_who_is_no_peer_is_an_error(bench: Bench) -> None:
     with pytest.raises(CloudFailed):
         bench.service.hand_over(bench.gate, bench.addresses[A], "127.77.0.99")
+
+
+def test_a_server_that_leaves_is_in_the_configuration_no_more(bench: Bench) -> None:
+    if isinstance(bench.gate, EtcdGate):
+        with pytest.raises(CloudFailed, match="can't come back with its data"):
+            bench.service.leave(bench.gate, bench.addresses[C])
+        return
+    assert "left the cluster" in bench.service.leave(bench.gate, bench.addresses[C])
+    view = bench.service.view(bench.gate, bench.addresses)
+    assert (view.problem, view.leader(), view.peer(C)) == ("", A, None)
+    assert len(view.peers) == 2
+
+
+def test_a_server_that_is_dead_can_not_leave(bench: Bench) -> None:
+    bench.kill(C)
+    with pytest.raises(CloudFailed):
+        bench.service.leave(bench.gate, bench.addresses[C])
+
+
+def test_a_leave_that_is_not_allowed_is_told(http: HttpBench) -> None:
+    http.servers.scripts[http.addresses[C], LEAVE] = Script("Permission denied", 403)
+    with pytest.raises(CloudFailed, match=r"Consul did not leave .*403") as refused:
+        http.service.leave(http.gate, http.addresses[C])
+    assert "agent:write" in refused.value.next
 
 
 def stale_peer(bench: Bench) -> Peer:

@@ -58,7 +58,7 @@ def retiring(world: SwapWorld, node: str) -> list[str]:
     module = f'module.server["{node}"]'
     return [
         f'{module}.aws_instance.this["{world.slots[node]}"] delete (delete_because_each_key)',
-        f"{module}.{INTERFACE}.this update",
+        f'{module}.{INTERFACE}.this["own"] update',
         f"{module}.aws_volume_attachment.data delete+create (instance_id)",
     ]
 
@@ -113,7 +113,9 @@ def _ended(world: SwapWorld, old: str, new: str) -> None:
     """End the swap of a, whose new instance runs and has everything: the volume's attachment is adopted, the old instance goes."""
     terraform = world.terraform(world.new)
     held = terraform.plan(targets=[A], held=world.held("a", both=True))
-    assert f"{A}.{INTERFACE}.this update" in rows(held.data), "what is held after the move would be moved back: never applied by then"
+    assert f'{A}.{INTERFACE}.this["own"] update' in rows(held.data), (
+        "what is held after the move would be moved back: never applied by then"
+    )
     last = terraform.plan(targets=[A])
     assert rows(last.data) == [retiring(world, "a")[0], f"{A}.aws_volume_attachment.data create"]
     with world.counted() as calls:
@@ -134,7 +136,7 @@ def _destroyed(world: SwapWorld) -> None:
     told = [(event.kind, event.address.removeprefix(f"{A}.")) for event in world.events if event.address.startswith(A)]
     instance = f'aws_instance.this["{world.wanted("a")}"]'
     for before, after in (
-        (f"{INTERFACE}.this", instance),
+        (f'{INTERFACE}.this["own"]', instance),
         ("aws_volume_attachment.data", instance),
         ("aws_volume_attachment.data", "aws_ebs_volume.data"),
     ):

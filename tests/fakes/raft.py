@@ -51,6 +51,8 @@ class SimRaft:
 
     def up(self, address: str, identity: str) -> None:
         """Take a server in: to its seat, or to a new one that votes when it has proven itself."""
+        for other in [item for item in self.seats.values() if item.identity == identity and item.address != address]:
+            del self.seats[other.address]  # a server that is seen at another address has its seat there
         seat = self.seats.get(address)
         if seat is None or seat.identity != identity:
             first = len(self.seats) == 0 or (seat is not None and seat.voter)
@@ -71,6 +73,13 @@ class SimRaft:
         self._elect_later()
         if self.prune:
             self.clock.after(PRUNE_S, lambda: self._strike(seat))
+
+    def leave(self, address: str) -> None:
+        """Strike a server that says farewell; a leader's takes the others an election."""
+        del self.seats[address]
+        if address == self.leader:
+            self.leader = ""
+        self._elect_later()
 
     def quorate(self) -> bool:
         """Return whether a majority of the configured voters is up."""

@@ -42,6 +42,22 @@ class FakeService:
         assert gate.port == PORTS[type(gate)], "another port than the servers have"
         return self.sim.calls.do("service.remove_peer", lambda: self._remove_peer(via, peer))
 
+    def leave(self, gate: ServiceGate, address: str) -> str:
+        assert gate.port == PORTS[type(gate)], "another port than the servers have"
+        return self.sim.calls.do("service.leave", lambda: self._leave(gate, address))
+
+    def _leave(self, gate: ServiceGate, address: str) -> str:
+        raft = self.sim.raft
+        if isinstance(gate, EtcdGate) or self._answer(address).problem:
+            raise CloudFailed(f"{address} can't leave")
+        item = next(item for item in self.sim.instances.values() if item.serving and self.sim.server(item) == address)
+        self.sim.away(item.node, "a leave")
+        self.sim.farewell(item)
+        if not raft.quorate():
+            raise Violation(f"no quorum is left without {address}")
+        self.sim.clock.sleep(self.sim.times.leave)
+        return f"{address} left the cluster"
+
     def _remove_peer(self, via: str, peer: Peer) -> str:
         raft = self.sim.raft
         if not raft.leader or self._answer(via).problem:

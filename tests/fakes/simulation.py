@@ -49,6 +49,8 @@ class Times:
     move: float = 2.0
     boot: float = 2.0
     plan: float = 2.0
+    leave: float = 9.0
+    restart: float = 2.0
 
 
 @dataclass
@@ -74,7 +76,7 @@ class SimVolume:
 class SimInstance:
     """A machine of a node. `agent` answers commands; `mounted` and `serving` tell how far its boot got.
 
-    `slot` is the slot that it is in, "" where the nodes have none; then the node's address is its interface's, and not the machine's.
+    `slot` is the slot that it is in, "" where the nodes have none. Of a node with an interface that one's address is the node's.
     """
 
     instance_id: str
@@ -160,7 +162,7 @@ class SimWorld:
 
     def healthy(self, key: str) -> bool:
         """Return whether a node truly serves: its own server, voting and caught up, under a leader."""
-        return any(item.serving for item in self.live(key)) and self.raft.healthy(self.address(key))
+        return any(item.serving and self.raft.healthy(self.server(item)) for item in self.live(key))
 
     def away(self, key: str, why: str) -> None:
         """Hold the rules before a node that may be serving is taken away by immtf."""
@@ -185,7 +187,7 @@ class SimWorld:
         for key in self.keys:
             slots = [item.slot for item in self.live(key)]
             if len(slots) > len(set(slots)):
-                raise Violation(f"two live instances of {key}{' in one slot' if self.interfaces else ''}")
+                raise Violation(f"two live instances of {key}{' in one slot' if any(slots) else ''}")
             if sum(item.serving for item in self.live(key)) > 1:
                 raise Violation(f"two instances serve as {key}")
         for volume in self.volumes.values():
@@ -237,7 +239,7 @@ class SimWorld:
 
     def server(self, item: SimInstance) -> str:
         """Return the address that an instance's server is known by."""
-        return self.address(item.node) if item.slot else item.address
+        return next((own.address for own in self.interfaces.values() if own.node == item.node), item.address)
 
     def on(self, item: SimInstance) -> SimVolume | None:
         """Return the volume that is attached to an instance."""
@@ -248,8 +250,9 @@ class SimWorld:
     def kill_server(self, key: str) -> None:
         """Let the server process of a node die; its instance runs on."""
         for item in self.live(key):
+            if item.serving:
+                self.raft.down(self.server(item))
             item.serving = False
-            self.raft.down(self.server(item))
 
     def revive_server(self, key: str) -> None:
         """Let a dead server process come up again."""
@@ -258,6 +261,13 @@ class SimWorld:
             if item.mounted and volume is not None and not item.serving:
                 item.serving = True
                 self.raft.up(self.server(item), volume.identity)
+
+    def farewell(self, item: SimInstance) -> None:
+        """Let a server leave and end; what supervises it starts it again, if its instance runs on."""
+        item.serving = False
+        self.raft.leave(self.server(item))
+        boot = item.boots
+        self.clock.after(self.times.leave + self.times.restart, lambda: self._boot(item, boot))
 
     def _run(self, item: SimInstance, before: str) -> None:
         if item.state == before:

@@ -77,7 +77,8 @@ class SlottedPlanner(Planner):
             slots, active = ({kept.slot, wanted} if kept.both else {kept.slot}), kept.slot
         there = {row.slot for row in self.sim.state.values() if row.kind == INSTANCE and row.node == key and self._live(row)}
         instances = [self._slot(key, slot, wanted=slot in slots) for slot in sorted(slots | there)]
-        return [*instances, self._quiet(VOLUME, key), self._interface(key, active), self._tie(key, active)]
+        interface = [self._interface(key, active)] if self.sim.interfaces else []
+        return [*instances, self._quiet(VOLUME, key), *interface, self._tie(key, active)]
 
     def _live(self, row: Row) -> bool:
         item = self.sim.instances.get(row.identity)
@@ -249,14 +250,17 @@ class SlottedTerraform(FakeTerraform):
             self.sim.clock.sleep(1.0)
 
 
-def make_slotted(count: int = 3, *, leader: int = 0, wishes: Wishes | None = None) -> Scene:
-    """Return a healthy cluster of so many nodes with slots at the old image, led by the node with this index."""
+def make_slotted(count: int = 3, *, leader: int = 0, wishes: Wishes | None = None, addressed: bool = True) -> Scene:
+    """Return a healthy cluster of so many nodes with slots at the old image, led by the node with this index.
+
+    With `addressed` each node has an interface of its own; else its address is that of the instance that serves.
+    """
     sim = SimWorld(tuple("abcdefg"[:count]))
     terraform = SlottedTerraform(sim, wishes or Wishes())
     for key in sim.keys:
-        _populate(sim, terraform.planner, key)
+        _populate(sim, terraform.planner, key, addressed=addressed)
     sim.clock.sleep(60)
-    sim.raft.hand_over(sim.address(sim.keys[leader % count]))
+    sim.raft.hand_over(sim.server(sim.live(sim.keys[leader % count])[0]))
     sim.clock.sleep(10)
     terraform.outputs = tuple(sorted(row.identity for row in sim.state.values() if row.kind == INSTANCE))
     block = make_block()
@@ -265,17 +269,19 @@ def make_slotted(count: int = 3, *, leader: int = 0, wishes: Wishes | None = Non
     return Scene(sim, terraform, replace(block, clusters=clusters), first=first)
 
 
-def _populate(sim: SimWorld, planner: SlottedPlanner, key: str) -> None:
+def _populate(sim: SimWorld, planner: SlottedPlanner, key: str, *, addressed: bool) -> None:
     volume = SimVolume(sim.new_id("vol"), key, sim.zone(key), filesystem=sim.new_id("fs"), identity=sim.new_id("server"))
     mark = {"block": "consul", "cluster": "server", "node": key, "volume": volume.volume_id, "filesystem": volume.filesystem}
     volume.mark = json.dumps(mark)
-    interface = SimInterface(sim.new_id("eni"), key, sim.zone(key), sim.address(key))
-    sim.volumes[volume.volume_id], sim.interfaces[interface.interface_id] = volume, interface
+    sim.volumes[volume.volume_id] = volume
     item = sim.launch(key, OLD, slot_of(OLD))
     sim.clock.sleep(sim.times.create)
     sim.attach(volume, item)
-    plug(sim, interface, item)
+    if addressed:
+        interface = SimInterface(sim.new_id("eni"), key, sim.zone(key), sim.address(key))
+        sim.interfaces[interface.interface_id] = interface
+        plug(sim, interface, item)
+        sim.state[planner.address(INTERFACE, key)] = Row(key, INTERFACE, interface.interface_id)
     sim.state[planner.slot(key, slot_of(OLD))] = Row(key, INSTANCE, item.instance_id, slot=slot_of(OLD))
     sim.state[planner.address(VOLUME, key)] = Row(key, VOLUME, volume.volume_id)
-    sim.state[planner.address(INTERFACE, key)] = Row(key, INTERFACE, interface.interface_id)
     sim.state[planner.address(ATTACHMENT, key)] = Row(key, ATTACHMENT, item.instance_id, volume.volume_id)

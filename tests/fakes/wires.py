@@ -37,8 +37,9 @@ def unplug(sim: SimWorld, interface: SimInterface, item: SimInstance) -> None:
 
 
 def plugged(sim: SimWorld, item: SimInstance) -> bool:
-    """Return whether an instance has its node's address: always, where the nodes have no interfaces of their own."""
-    return not item.slot or any((own.owner, own.tie) == (item.instance_id, "attached") for own in sim.interfaces.values())
+    """Return whether an instance has its node's address: always, where the node has no interface of its own."""
+    own = [interface for interface in sim.interfaces.values() if interface.node == item.node]
+    return not own or any((interface.owner, interface.tie) == (item.instance_id, "attached") for interface in own)
 
 
 def _loose(interface: SimInterface, item: SimInstance) -> None:

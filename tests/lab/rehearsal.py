@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[2]
 BLOCK = REPOSITORY / "terraform/blocks/consul"
 REQUIRES = re.compile(r"^requires:.*\n(?:[ ]+.*\n|\n(?=[ ]))*", re.MULTILINE)
+ADDRESSLESS = {
+    "address            = each.value.address\n": "address            = null\n",
+    "        bind_addr        = each.value.address # the node's own interface, not the instance's\n": "",
+    "[for name in sort(keys(local.nodes)) : local.nodes[name].address]": (
+        "flatten([for part in local.ranges : [for host in range(4, 12) : cidrhost(part, host)]])"
+    ),
+}
 GOOD_IMAGE = BLOCK / "lab/images/consul/1.1.0"
 RUN_LIMIT_S = 1500.0
 SHORT_LIMIT_S = 120.0
@@ -75,6 +82,17 @@ class Rehearsal:
         self.block /= "swap"
         file = self.block / "immtf.yaml"
         file.write_text(REQUIRES.sub("", file.read_text()))
+
+    def addressless(self) -> None:
+        """Take the interfaces of their own from the nodes that are swapped. Servers find each other where the subnets' first addresses are."""
+        main = self.block / "main.tf"
+        text = main.read_text()
+        for old, new in ADDRESSLESS.items():
+            assert text.count(old) == 1, f"{main} holds {old!r} {text.count(old)} times"
+            text = text.replace(old, new)
+        main.write_text(text)
+        shutil.rmtree(self.block / "lab/images")
+        shutil.copytree(self.block.parent / "lab/images", self.block / "lab/images")
 
     def change(self, old: str, new: str) -> None:
         """Change the block's file, which must hold `old`."""

@@ -53,3 +53,23 @@ def test_a_cluster_is_swapped_through_a_kill_in_the_middle_of_a_move(rehearsal: 
     rehearsal.run("plan").expect(0)
     rehearsal.run("destroy", "--yes", "--confirm", "default").expect(0)
     assert cloud.machines() == []
+
+
+@pytest.mark.lab(minutes=5)
+def test_servers_without_an_interface_of_their_own_leave_before_they_are_stopped(rehearsal: Rehearsal, show: Callable[[str], None]) -> None:
+    """Each comes back at another address, as the server that it was; no write that was acknowledged is lost."""
+    rehearsal.swap()
+    rehearsal.addressless()
+
+    ended = rehearsal.run("test-upgrade", "--yes").expect(0)
+
+    last = ended.last
+    assert (last["outcome"], last["nodes_replaced"], last["volumes_kept"], last["writes_lost"]) == ("done", 3, 3, 0)
+    left = {event["node"]: event["what"] for event in ended.of("step_started", step="StopOld") if "leaves" in event["what"]}
+    assert sorted(left) == NODES
+    assert len({what.split()[3] for what in left.values()}) == 3
+    reports = ended.of("probe_reported")
+    assert last["writes_acknowledged"] > 100
+    assert reports[-1]["since_s"] < 5, "the probe found the servers where they are at the end"
+    show(f"away: {last['away_s']}, longest gap {last['longest_gap_s']} s, {reports[-1]['failed']} writes failed")
+    assert rehearsal.left() == []

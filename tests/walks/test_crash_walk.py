@@ -22,8 +22,8 @@ from tests.fakes.tfplan import Wishes
 from tests.fakes.watch import Watch
 from tests.fakes.world import Scene, make_scene, may_be_away
 
-Layout = Literal["modules", "keyed", "slots", "together"]
-ALONE: tuple[Layout, ...] = ("modules", "keyed", "slots")
+Layout = Literal["modules", "keyed", "slots", "leaving", "together"]
+ALONE: tuple[Layout, ...] = ("modules", "keyed", "slots", "leaving")
 STRIPES = 4
 READS = frozenset(
     {"cloud.interfaces", "cloud.instances", "cloud.volumes", "cloud.tagged", "service.view", "guest.facts", "terraform.state"}
@@ -50,8 +50,8 @@ class Kill:
 
 def whole(layout: Layout, leader: int = 0) -> Scene:
     """Return a healthy cluster with every node to be rolled and a shared change before them, under watch."""
-    if layout == "slots":
-        scene = make_slotted(3, leader=leader, wishes=Wishes(shared={SHARED: False}))
+    if layout in {"slots", "leaving"}:
+        scene = make_slotted(3, leader=leader, addressed=layout == "slots", wishes=Wishes(shared={SHARED: False}))
     elif layout == "together":
         scene = may_be_away(make_scene(5, leader=leader, wishes=Wishes(shared={SHARED: False})), 2)
     else:

@@ -125,9 +125,10 @@ def end_well(scene: Scene, wanted: str) -> None:
 
 
 @BOUNDED
-@given(st.integers(0, 2), st.lists(chapters(), min_size=1, max_size=3), st.sampled_from(IMAGES))
+@given(st.integers(0, 2), st.booleans(), st.lists(chapters(), min_size=1, max_size=3), st.sampled_from(IMAGES))
 @example(
     1,
+    True,
     [
         Chapter(NEW, ("service.*", 37, "after", TerraformFailed), (("stop", 0),), 1, 30),
         Chapter("ami-third", None, (("stop", 1), ("detach", 1)), 2, 30),
@@ -135,8 +136,10 @@ def end_well(scene: Scene, wanted: str) -> None:
     ],
     NEW,
 )  # stopped and marked as unfinished, with the node's address on it
-def test_whatever_was_begun_and_done_by_hand_the_node_ends_in_the_wanted_slot(leader: int, story: list[Chapter], wanted: str) -> None:
-    scene = make_slotted(3, leader=leader)
+def test_whatever_was_begun_and_done_by_hand_the_node_ends_in_the_wanted_slot(
+    leader: int, addressed: bool, story: list[Chapter], wanted: str
+) -> None:
+    scene = make_slotted(3, leader=leader, addressed=addressed)
     scene.sim.images["ami-third"] = "good"
     Watch(scene)
     for chapter in story:

@@ -1,5 +1,6 @@
 # One node whose next instance is made and booted beside the present one: strategy swap. The data volume and the interface with the
-# node's private address outlive the instances; which instance has them is a matter of these lines alone.
+# node's private address outlive the instances; which instance has them is a matter of these lines alone. Without an address of its own
+# a node has that of the instance that serves.
 
 locals {
   name = "${var.cluster.block}-${var.node}"
@@ -58,6 +59,8 @@ resource "aws_instance" "this" {
 
 # The node's address, which goes from instance to instance with the volume. Each instance has a primary address of its own besides.
 resource "aws_network_interface" "this" {
+  for_each = toset(var.address == null ? [] : ["own"])
+
   subnet_id       = var.subnet_id
   private_ips     = [var.address]
   security_groups = var.security_group_ids

@@ -5,8 +5,8 @@ output "instance_id" {
 }
 
 output "address" {
-  description = "The node's private address, that of the interface of its own."
-  value       = var.address
+  description = "The node's private address: that of the interface of its own or, without one, of the instance that serves."
+  value       = var.address != null ? var.address : try(aws_instance.this[local.active].private_ip, values(aws_instance.this)[0].private_ip, null)
 }
 
 output "zone" {
@@ -20,8 +20,8 @@ output "volume_id" {
 }
 
 output "interface_id" {
-  description = "The node's network interface."
-  value       = aws_network_interface.this.id
+  description = "The node's network interface; null where it has none."
+  value       = one(values(aws_network_interface.this)[*].id)
 }
 
 output "slot" {

@@ -38,11 +38,12 @@ variable "zone" {
 }
 
 variable "address" {
-  description = "The node's fixed private address, within the subnet. It belongs to the node's own interface; an instance has it while it serves."
+  description = "The node's fixed private address, within the subnet. It belongs to the node's own interface; an instance has it while it serves. null for none: then each instance has one of its own, and a server leaves its cluster before it goes to the next."
   type        = string
+  default     = null
 
   validation {
-    condition     = can(regex("^[0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+$", var.address))
+    condition     = var.address == null ? true : can(regex("^[0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+$", var.address))
     error_message = "The address must be an IPv4 address, such as 10.20.10.11."
   }
 }

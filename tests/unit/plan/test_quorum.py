@@ -103,6 +103,17 @@ def test_the_seat_of_a_node_without_an_instance_is_its_own() -> None:
     assert not judge_whole(view, 3).held
 
 
+def test_a_node_whose_new_instance_has_another_address_has_its_seat_where_it_was() -> None:
+    """F16: its old instance died, and the new one's server has not come up yet."""
+    view = make_view(
+        leader="10.0.0.2", peers=[make_peer("10.9.9.1", healthy=False), *peers()[1:]], answers={"a": Answer(problem="refused")}
+    )
+    assert judge_spare(view, A).held
+    assert "peers that are no node of the block: 10.9.9.1" in judge_spare(view, B).reason
+    assert not judge_spare(dataclasses.replace(view, peers=(*view.peers, make_peer("10.9.9.9"))), A).held
+    assert not judge_whole(view, 3).held
+
+
 def test_an_instance_that_the_state_lost_may_lead() -> None:
     """F7: it runs on, at the only seat that is no node's; a leader elsewhere, or a second such seat, is nobody's that is known."""
     view = make_view(leader="10.0.0.1", answers={"a": Answer(problem="it has no address")})

@@ -155,10 +155,21 @@ def gone(slot: str = OLD) -> Change:
     return make_change(f'{MODULE}.aws_instance.this["{slot}"]', "delete", before={"id": "i-a"})
 
 
+def quiet(*slots: str) -> list[Change]:
+    """Return the rows of a full plan in which nothing becomes of these slots; one that is neither there nor wanted has none."""
+    return [make_change(f'{MODULE}.aws_instance.this["{slot}"]', "no-op", after={"ami": "ami-any"}) for slot in slots]
+
+
 TIED = make_change(f"{MODULE}.aws_volume_attachment.data", "delete", "create")
 CASES: dict[str, tuple[dict[str, str], list[Change], ChangeKind, str]] = {
     "another image": ({OLD: "i-a", NEW: ""}, [made(), gone(), TIED], ChangeKind.SWAP, NEW),
     "the new one is there": (BOTH, [gone(), TIED], ChangeKind.SWAP, NEW),
+    "the old one is there, and the new one that was wanted for a while was ended by hand": (
+        {OLD: "i-a", "ami-gone-1": "i-z"},
+        [TIED],
+        ChangeKind.ATTACH,
+        OLD,
+    ),
     "the new one is unfinished": (
         BOTH,
         [make_change(f'{MODULE}.aws_instance.this["{NEW}"]', "delete", "create"), gone()],
@@ -181,7 +192,7 @@ CASES: dict[str, tuple[dict[str, str], list[Change], ChangeKind, str]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_what_a_plan_wants_of_a_node_with_slots(case: str) -> None:
     slots, rows, kind, slot = CASES[case]
-    change = slot_change(make_slotted_place(slots=slots), rows, {row.address: row for row in rows})
+    change = slot_change(make_slotted_place(slots=slots), rows, {row.address: row for row in (*quiet(OLD, NEW), *rows)})
     assert (change.kind, change.slot) == (kind, slot)
 
 

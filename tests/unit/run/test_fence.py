@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 CHANGING = {
     FencedTerraform: {"apply", "adopt", "forget", "untaint"},
     FencedCloud: {"stop", "start", "detach", "attach", "attach_interface", "detach_interface", "snapshot", "delete_snapshot"},
-    FencedService: {"hand_over", "remove_peer"},
+    FencedService: {"hand_over", "leave", "remove_peer"},
 }
 PORTS = {FencedTerraform: ports.Terraform, FencedCloud: ports.Cloud, FencedService: ports.Service}
 CHANGES = ("terraform.apply", "terraform.adopt", "terraform.forget", "terraform.untaint", "guest.mark", "service.hand_over")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from immtf.errors import GateFailed, Interrupted, PersonNeeded, TerraformFailed, UsageError
+from immtf.model.block import ConsulGate, EtcdGate
 from immtf.model.events import NodeFinished, NodeStarted, PlanJudged, StepFinished, StepSkipped
 from immtf.model.layout import Layout
 from immtf.model.names import NodeId
@@ -26,6 +27,7 @@ from tests.fakes.world import FLAWS
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from immtf.model.block import ServiceGate
     from immtf.model.cloud import Interface
     from immtf.model.events import Event
     from tests.fakes.simulation import SimInstance
@@ -327,15 +329,27 @@ def test_an_interface_that_is_gone_is_for_a_person() -> None:
     assert scene.sim.calls.count("cloud.stop") == 0
 
 
-def test_servers_without_an_interface_of_their_own_are_not_swapped() -> None:
+@pytest.mark.parametrize(
+    ("gate", "extra", "why"),
+    [
+        (EtcdGate(), (), "no network interface of its own"),
+        (ConsulGate(), ("this", "other"), r"several network interfaces \(module.*other, module.*this\)"),
+    ],
+)
+def test_servers_that_can_neither_take_their_address_along_nor_leave_are_not_swapped(
+    gate: ServiceGate, extra: tuple[str, ...], why: str
+) -> None:
     """The others know a server by its address: at another one it would come back as somebody else."""
     scene = watched()
     world = scene.world()
     world.survey()
-    nodes = {node: replace(place, interface=None) for node, place in world.layout.nodes.items()}
-    with pytest.raises(UsageError, match="no network interface of its own"):
-        refuse_addressless(scene.block, Layout(nodes))
-    assert world.layout.nodes
+    clusters = {name: replace(cluster, gates=(gate,)) for name, cluster in scene.block.clusters.items()}
+    more = {f'module.server["a"].aws_network_interface.{name}' for name in extra}
+    nodes = {
+        node: replace(place, interface=None, addresses=frozenset({place.instance}) | more) for node, place in world.layout.nodes.items()
+    }
+    with pytest.raises(UsageError, match=why):
+        refuse_addressless(replace(scene.block, clusters=clusters), Layout(nodes))
     refuse_addressless(scene.block, world.layout)
 
 
