@@ -84,7 +84,7 @@ class Rehearsal:
         file.write_text(REQUIRES.sub("", file.read_text()))
 
     def addressless(self) -> None:
-        """Take the interfaces of their own from the nodes that are swapped. Servers find each other where the subnets' first addresses are."""
+        """Take from swapped nodes the interfaces of their own. Servers look for each other at their subnets' first addresses."""
         main = self.block / "main.tf"
         text = main.read_text()
         for old, new in ADDRESSLESS.items():
