@@ -184,12 +184,16 @@ class CheckOverridden:
 
 @dataclass(frozen=True, slots=True)
 class ProbeReported:
-    """The probe's count so far; `gap_s` is the longest time without an acknowledged write."""
+    """The probe's count so far; `gap_s` is the longest time without an acknowledged write, `since_ack_s` the present one.
+
+    `recent_gap_s` is the longest one that ended since the report before this, or goes on.
+    """
 
     acknowledged: int
     failed: int
     gap_s: float
     since_ack_s: float
+    recent_gap_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ class Tally:
     failed: int = 0
     misread: set[int] = field(default_factory=set)
     longest_gap_s: float = 0.0
+    recent_gap_s: float = 0.0
 
     def __post_init__(self) -> None:
         """Begin the first gap at the start."""
@@ -57,7 +58,13 @@ class Tally:
         """Count an acknowledged write, and the gap before it."""
         self.acknowledged[number] = value
         self.longest_gap_s = max(self.longest_gap_s, at - self.last_ack)
+        self.recent_gap_s = max(self.recent_gap_s, at - self.last_ack)
         self.last_ack = at
+
+    def recent(self, at: float) -> float:
+        """Return the longest gap since this was asked last, the one that goes on included."""
+        longest, self.recent_gap_s = max(self.recent_gap_s, at - self.last_ack), 0.0
+        return longest
 
     def close(self, at: float) -> None:
         """Count the gap from the last acknowledged write until the end."""
@@ -151,4 +158,5 @@ class Probe:
     def _report(self) -> None:
         tally, now = self.tally, self._clock.monotonic()
         gap, since = max(tally.longest_gap_s, now - tally.last_ack), now - tally.last_ack
-        self._emit(ProbeReported(len(tally.acknowledged), tally.failed, round(gap, 3), round(since, 3)))
+        recent = tally.recent(now)
+        self._emit(ProbeReported(len(tally.acknowledged), tally.failed, round(gap, 3), round(since, 3), round(recent, 3)))

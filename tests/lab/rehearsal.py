@@ -32,7 +32,7 @@ ADDRESSLESS = {
     "address            = each.value.address\n": "address            = null\n",
     "        bind_addr        = each.value.address # the node's own interface, not the instance's\n": "",
     "[for name in sort(keys(local.nodes)) : local.nodes[name].address]": (
-        "flatten([for part in local.ranges : [for host in range(4, 12) : cidrhost(part, host)]])"
+        "flatten([for part in local.ranges : [for host in range(244, 255) : cidrhost(part, host)]])"
     ),
 }
 GOOD_IMAGE = BLOCK / "lab/images/consul/1.1.0"
@@ -84,7 +84,7 @@ class Rehearsal:
         file.write_text(REQUIRES.sub("", file.read_text()))
 
     def addressless(self) -> None:
-        """Take from swapped nodes the interfaces of their own. Servers look for each other at their subnets' first addresses."""
+        """Take from swapped nodes the interfaces of their own. Servers look for each other at the subnets' last addresses."""
         main = self.block / "main.tf"
         text = main.read_text()
         for old, new in ADDRESSLESS.items():

@@ -77,7 +77,10 @@ class Streak:
 
 @dataclass(frozen=True, slots=True)
 class Writes:
-    """One report of a client's writes so far; `gap_s` is the longest time without one so far, `since_ack_s` the present one."""
+    """One report of a client's writes so far; `gap_s` is the longest time without one so far, `since_ack_s` the present one.
+
+    `recent_gap_s` is the longest one that ended since the report before, or goes on.
+    """
 
     owner: str
     at_s: float
@@ -85,6 +88,7 @@ class Writes:
     failed: int
     gap_s: float
     since_ack_s: float
+    recent_gap_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,7 @@ class _Fold:
             case e.PlanMade():
                 self._take_plan(told, f"{block} " if block else "")
             case e.ProbeReported():
-                self.writes.append(Writes(block, self.now, told.acknowledged, told.failed, told.gap_s, told.since_ack_s))
+                self.writes.append(Writes(block, self.now, told.acknowledged, told.failed, told.gap_s, told.since_ack_s, told.recent_gap_s))
             case e.RunHalted():
                 self._problem("halted", f"{block} {told.where}".strip(), told.what, told.next)
             case e.Noted(level="warning"):

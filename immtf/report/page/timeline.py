@@ -232,7 +232,7 @@ def _rates_lane(picture: Timeline, owner: str, counts: Sequence[tuple[float, int
 
 
 def _writes_lane(picture: Timeline, owner: str, reports: Sequence[Writes]) -> None:
-    """Draw writes a second between two reports as a curve, and where none was acknowledged, or the longest gap grew, a box."""
+    """Draw writes a second between two reports as a curve, and a box for each gap."""
     lane = _rates_lane(picture, f"writes {owner}".strip(), [(report.at_s, report.acknowledged) for report in reports])
     free = GUTTER
     for gap in gaps(reports):
@@ -256,15 +256,17 @@ class WriteGap:
 
 
 def gaps(reports: Sequence[Writes]) -> list[WriteGap]:
-    """Return each gap of half a second and more that was the longest of its client so far, or that went on as it was reported."""
+    """Return each gap of half a second and more: of those between two reports of a client the longest, one that goes on as one."""
     found: list[WriteGap] = []
     longest: dict[str, float] = {}
     last_ack: dict[str, float] = {}
     for report in reports:
         ack = max(0.0, report.at_s - report.since_ack_s)
         since = last_ack.get(report.owner, 0.0)
-        if report.gap_s > longest.get(report.owner, 0.0) and report.gap_s >= _GAP_S:
-            gap = WriteGap(report.owner, min(since, report.at_s), max(ack, min(since, report.at_s)), report.gap_s)
+        seconds = max(report.recent_gap_s, report.gap_s if report.gap_s > longest.get(report.owner, 0.0) else 0.0)
+        if seconds >= _GAP_S:
+            until = report.at_s if report.since_ack_s >= seconds else ack
+            gap = WriteGap(report.owner, min(since, report.at_s), max(until, min(since, report.at_s)), seconds)
         elif report.since_ack_s >= _SILENT_S:
             gap = WriteGap(report.owner, ack, report.at_s, report.since_ack_s)
         else:

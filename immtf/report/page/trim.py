@@ -108,14 +108,16 @@ def _longest(rows: Sequence[_T], most: int, what: str, said: list[str], length: 
 
 
 def _thinned(rows: Sequence[Any], most: int, what: str, said: list[str]) -> tuple[Any, ...]:
-    """Keep reports at which the longest gap grew or a write was missing for long, and of the others so many as there is room for."""
+    """Keep reports of the longest gaps, and of the others so many as there is room for."""
     if len(rows) <= most:
         return tuple(rows)
-    grew = [place for place, row in enumerate(rows) if place == 0 or row.gap_s > rows[place - 1].gap_s]
-    kept = {0, len(rows) - 1, *sorted(grew, key=lambda place: -rows[place].gap_s)[: most // 2]}
+    grew = [row.gap_s if place == 0 or row.gap_s > rows[place - 1].gap_s else 0.0 for place, row in enumerate(rows)]
+    length = [max(row.recent_gap_s, growth) for row, growth in zip(rows, grew, strict=True)]
+    longest = sorted((place for place in range(len(rows)) if length[place]), key=lambda place: -length[place])
+    kept = {0, len(rows) - 1, *longest[: most // 2]}
     every = -(-len(rows) // (most - len(kept)))
     kept.update(range(0, len(rows), every))
-    said.append(f"{len(rows) - len(kept):,} of {len(rows):,} {what}: those at which the longest gap grew most are here")
+    said.append(f"{len(rows) - len(kept):,} of {len(rows):,} {what}: those of the longest gaps are here")
     return tuple(row for place, row in enumerate(rows) if place in kept)
 
 

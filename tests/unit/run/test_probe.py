@@ -100,13 +100,22 @@ def test_the_gap_counts_the_ends_of_the_run() -> None:
     assert never.longest_gap_s == 30.0
 
 
+def test_each_report_tells_the_longest_gap_since_the_one_before() -> None:
+    tally = Tally(10.0)
+    tally.acknowledge(1, "v", 13.0)
+    tally.acknowledge(2, "v", 14.0)
+    assert tally.recent(14.2) == 3.0
+    tally.acknowledge(3, "v", 15.0)
+    assert (tally.recent(15.5), tally.recent(17.0), tally.longest_gap_s) == (1.0, 2.0, 3.0)
+
+
 def test_reports_tell_the_gap_that_is_still_open() -> None:
     bench = Bench(FakeStore(), writes=2, write_s={3: 7.0})
     bench.run()
     reports = [event for event in bench.events if isinstance(event, ProbeReported)]
-    assert reports[-1] == ProbeReported(2, bench.probe.tally.failed, reports[-1].gap_s, reports[-1].since_ack_s)
+    assert (reports[-1].acknowledged, reports[-1].failed) == (2, bench.probe.tally.failed)
     assert reports[-1].since_ack_s >= 7.0
-    assert reports[-1].gap_s == reports[-1].since_ack_s
+    assert reports[-1].gap_s == reports[-1].recent_gap_s == reports[-1].since_ack_s
 
 
 def test_halting_twice_is_halting_once() -> None:

@@ -120,6 +120,14 @@ class TestGaps:
     def test_one_that_goes_on_is_one(self) -> None:
         assert self.found((10.0, 0.1, 0.0), (13.0, 0.1, 3.0), (15.0, 0.1, 5.0), (17.0, 6.5, 0.5)) == [(10.0, 16.5, 6.5)]
 
+    def test_every_one_is_there_and_not_only_the_longest(self) -> None:
+        told = [Writes("", 10.0, 9, 0, 3.0, 0.1, 3.0), Writes("", 12.0, 9, 0, 3.0, 0.1, 0.2), Writes("", 14.0, 9, 0, 3.0, 0.5, 1.5)]
+        assert [(gap.since_s, gap.until_s, gap.seconds) for gap in gaps(told)] == [(0.0, 9.9, 3.0), (11.9, 13.5, 1.5)]
+
+    def test_one_that_goes_on_through_several_reports_is_one(self) -> None:
+        told = [Writes("", 10.0, 9, 0, 0.1, 0.0, 0.1), Writes("", 12.0, 9, 0, 2.0, 2.0, 2.0), Writes("", 14.0, 9, 0, 3.5, 0.5, 3.5)]
+        assert [(gap.since_s, gap.until_s, gap.seconds) for gap in gaps(told)] == [(10.0, 13.5, 3.5)]
+
     def test_each_client_has_its_own(self) -> None:
         told = [Writes("a", 1.0, 0, 0, 5.0, 0.0), Writes("b", 2.0, 0, 0, 4.0, 0.0), Writes("a", 3.0, 0, 0, 5.0, 0.0)]
         assert [(gap.owner, gap.seconds) for gap in gaps(told)] == [("a", 5.0), ("b", 4.0)]

@@ -26,7 +26,7 @@ def test_what_is_left_out_is_said_with_its_number() -> None:
         "76 of 81 things skipped: the first 5 are here",
         "480 of 487 phases: those of 0.5 s and more are here, of the shortest the first",
         f"{AWAY} of {AWAY + 8} gates' answers in a row: those of 0.4 s and more are here, of the shortest the first",
-        "73 of 81 reports of writes: those at which the longest gap grew most are here",
+        "73 of 81 reports of writes: those of the longest gaps are here",
         "17 texts cut after 20 signs",
     )
 
