@@ -136,7 +136,7 @@ def _probe(session: Session) -> Probe | None:
         gate = service_gate(cluster)
         if world is None or gate is None:
             continue
-        keys = Following(partial(_store, session, gate), partial(_serving, world, name), session.clock)
+        keys = Following(partial(_store, session, gate), partial(_serving, session, name), session.clock)
         probe = Probe(keys, session.clock, session.tell, session.run_id)
         probe.start()
         return probe
@@ -148,8 +148,9 @@ def _store(session: Session, gate: ServiceGate, addresses: Sequence[str]) -> Key
     return store(gate, addresses, session.target.process)
 
 
-def _serving(world: World, cluster: str) -> list[str]:
-    return [address for address in world.addresses(cluster).values() if address]
+def _serving(session: Session, cluster: str) -> list[str]:
+    """Return the servers' addresses; none while the world is being opened anew."""
+    return [address for address in (session.world.addresses(cluster) if session.world else {}).values() if address]
 
 
 def _account(probe: Probe | None) -> Outcome:
