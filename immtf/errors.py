@@ -66,6 +66,10 @@ class TerraformFailed(ImmtfError):
         self.code = code
 
 
+class TerraformStuck(TerraformFailed):
+    """Whatever is asked of Terraform next fails too, or must not be asked: its state is locked or not saved, or it has no credentials."""
+
+
 class StalePlan(TerraformFailed):
     """The state moved between the plan and its apply: plan and judge again."""
 

@@ -88,7 +88,7 @@ def make_plan(
     works: list[NodeWork] = []
     for cluster in block.clusters.values():
         nodes = {node: now for node, now in snapshot.nodes.items() if node.cluster == cluster.name}
-        _refuse_too_few(block, cluster, nodes, snapshot)
+        _refuse_too_few(block, cluster, nodes, snapshot, only)
         order = sorted(nodes, key=lambda item: _rank(item, snapshot))
         works += [_work(block, node, snapshot, versions, chosen=not only or node in only) for node in order]
     return UpgradePlan(tuple(works), snapshot.shared, image, snapshot.outputs, snapshot.moves)
@@ -152,7 +152,7 @@ def steps_of(node: NodeId, action: str, *, snapshots: bool = False) -> tuple[Ste
     return tuple(kind(node) for kind in STEPS[action] if snapshots or kind is not SnapshotVolumes)
 
 
-def _refuse_too_few(block: Block, cluster: Cluster, nodes: Mapping[NodeId, NodeNow], snapshot: Snapshot) -> None:
+def _refuse_too_few(block: Block, cluster: Cluster, nodes: Mapping[NodeId, NodeNow], snapshot: Snapshot, only: Collection[NodeId]) -> None:
     away = sorted(node for node, now in nodes.items() if is_away(now, snapshot.change(node)))
     members = sum(snapshot.change(node).kind is not ChangeKind.CREATE for node in nodes)
     allowed = allowed_away(cluster, members)
@@ -163,6 +163,12 @@ def _refuse_too_few(block: Block, cluster: Cluster, nodes: Mapping[NodeId, NodeN
             f"{named('quorum')}{len(away)} of {members} nodes are away ({', '.join(map(str, away))}); at most {mendable} may be",
             where=f"cluster {cluster.name}",
             next="bring nodes back by hand until at most that many are away, then run `immtf upgrade` again",
+        )
+    if len(away) > 1 and only and not set(away) <= set(only):
+        raise PersonNeeded(
+            f"{named('quorum')}{', '.join(map(str, away))} are away: they are mended together, and not all of them are chosen",
+            where=f"cluster {cluster.name}",
+            next="run `immtf upgrade` without choosing nodes",
         )
     if touched and not allowed and any(snapshot.change(node).kind is not ChangeKind.CREATE for node in touched):
         raise PersonNeeded(

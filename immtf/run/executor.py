@@ -76,6 +76,7 @@ class Executor:
     following: NodeWork | None = None
     meanwhile: dict[NodeId, Meanwhile] = field(default_factory=dict)
     asked: set[NodeId] = field(default_factory=set)
+    applied: bool = False
 
     def perform(self, works: Sequence[NodeWork], *, index: int, total: int, following: NodeWork | None = None) -> None:
         """Do one node's work, or those of several together: each kind of step for all of them before the next kind for any.
@@ -83,7 +84,7 @@ class Executor:
         Raises what stopped it; the nodes are then as the last event says, and nothing else was touched. Of the `following` work, where
         it is a swap as this one, the new instance may be made already.
         """
-        self.meanwhile = {}
+        self.meanwhile, self.applied = {}, False
         self.following = following if following and following.steps and following.row.action == "swap" else None
         if not works[0].steps:
             self.patience.emit(NodeSkipped(str(works[0].node), works[0].why))
@@ -107,7 +108,7 @@ class Executor:
     def _of_several(self, failure: ImmtfError) -> ImmtfError:
         """Tell of a failure with several nodes at work: one node's own way back is none while another is away."""
         self.attempt, names = None, ", ".join(map(str, self.world.together))
-        if isinstance(failure, GateFailed):
+        if type(failure) is GateFailed and self.applied and self.world.block.image:
             back = f"to go back, `immtf upgrade --image` with the version that they ran before takes {names} together"
             return GateFailed(failure.what, where=failure.where, next=f"{failure.next}; {back}" if failure.next else back)
         return failure
@@ -147,6 +148,7 @@ class Executor:
         for attempt, step in phase:
             self.attempt = attempt
             self._step(step, attempt.work)
+            self.applied = self.applied or isinstance(step, ApplyNode)
 
     def _begin_stop(self, node: NodeId, phase: Sequence[object]) -> bool:
         return len(phase) > 1 and Moves(self.world, self.patience, self.ledger, self.limits).begin_stop(node)
@@ -157,7 +159,7 @@ class Executor:
         watches = Together(self.world, self.patience, nodes).apply()
         if watches is None:
             return False
-        self.meanwhile = dict(watches)
+        self.meanwhile, self.applied = dict(watches), True
         seconds = round(self.patience.clock.monotonic() - start, 3)
         for node in nodes:
             instance = self.world.layout.nodes[node].instance_id

@@ -7,7 +7,7 @@ Whatever goes wrong here is left to Terraform, which does the same later.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from immtf.errors import ImmtfError, LeaseLost
@@ -31,7 +31,10 @@ HELD_LOOK_S = 3.0
 
 @dataclass
 class Meanwhile:
-    """The watch over one node's apply. `streak` is how its gates held so far, None where that says nothing of the time after it."""
+    """The watch over one node's apply. `streak` is how its gates held so far, None where that says nothing of the time after it.
+
+    `made` are the new instances that have their volumes, by node. Watches over nodes in one apply share it, and ask gates when all have.
+    """
 
     world: World
     node: NodeId
@@ -39,11 +42,12 @@ class Meanwhile:
     wanted: Expected | None = None
     streak: Streak | None = None
     next_look: float = 0.0
-    after: World | None = None
+    made: dict[NodeId, str] = field(default_factory=dict)
 
     def expect(self, plan: PlanData) -> None:
         """Take in what the plan that is about to be applied will make of the node."""
-        self.wanted, self.after, self.streak = expected(plan, self.world.layout.nodes[self.node]), None, None
+        self.wanted, self.streak = expected(plan, self.world.layout.nodes[self.node]), None
+        self.made.clear()
 
     def look(self, begun: Collection[tuple[str, str]]) -> None:
         """Look, if it is time to, and do what can be done. What failed is tried again, or Terraform does it; a lost lease is raised."""
@@ -52,9 +56,9 @@ class Meanwhile:
             return
         pace_s = LOOK_S
         try:
-            if self.after is None:
+            if self.node not in self.made:
                 self._bring_back(self.wanted, begun)
-            elif self._holds(self.after):
+            elif self.made.keys() >= set(self.world.at_work(self.node)) and self._holds(self._laid_out()):
                 pace_s = HELD_LOOK_S
         except LeaseLost:
             raise
@@ -71,18 +75,18 @@ class Meanwhile:
         if instance is None:
             return
         if are_attached(now, wanted, instance):
-            self.after = self._laid_out(instance.instance_id)
+            self.made[self.node] = instance.instance_id
         elif not wanted.attaches(begun):
             for volume_id, device in attachable(now, wanted, instance).items():
                 what = f"attach {volume_id} to {instance.instance_id}, which runs; Terraform waits for it still"
                 self.patience.emit(StepStarted(str(self.node), "ApplyNode", what))
                 self.world.cloud.attach(volume_id, instance.instance_id, device)
 
-    def _laid_out(self, instance_id: str) -> World:
+    def _laid_out(self) -> World:
         """Return the world as it is laid out when the apply is over: this run's own layout is read from the state, and not before."""
         layout = self.world.layout
-        place = replace(layout.nodes[self.node], instance_id=instance_id, tainted=False)
-        return replace(self.world, layout=replace(layout, nodes={**layout.nodes, self.node: place}))
+        places = {node: replace(layout.nodes[node], instance_id=made, tainted=False) for node, made in self.made.items()}
+        return replace(self.world, layout=replace(layout, nodes={**layout.nodes, **places}))
 
     def _holds(self, after: World) -> bool:
         """Ask the node's gates once; return whether they hold. What a person lets pass is no pass here; heavy tests wait for the end."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from immtf.errors import PlanRefused, TerraformFailed
+from immtf.errors import PlanRefused, TerraformFailed, TerraformStuck
 from immtf.model.events import Noted
 from immtf.plan.judge_slots import judge_raised
 from immtf.run.apply import Scope, apply_judged, judge_of, refuse_halt
@@ -42,9 +42,11 @@ class Overlap:
             return None
         try:
             applied = self._apply(*ready)
+        except TerraformStuck:
+            raise
         except (PlanRefused, TerraformFailed) as error:
-            self.world.survey()
             self.patience.emit(Noted("info", f"{self.node} and {self.following.node} come one by one: {error.what}"))
+            self.world.survey()
             return None
         made = self.world.layout.nodes[self.following.node].slot(self.following.slot)
         beside = f"; {made.instance_id} is made for {self.following.node}" if made and made.instance_id else ""

@@ -191,13 +191,14 @@ class Swap:
         self.moves.world.cloud.start(self._place().instance_id)
 
     def _stop(self, now: NodeNow) -> None:
-        """Stop what still runs, after one more look at the quorum."""
-        world, patience = self.moves.world, self.moves.patience
-        check_cancel(patience, str(self.node))
+        """Stop what still runs, after one more look at the quorum. What serves leaves before it goes, if its address stays behind."""
+        world, patience, ids = self.moves.world, self.moves.patience, to_stop(now, self.slot)
+        check_cancel(patience, str(self.node), settling=str(self.node) in self.moves.ledger.gone_since)
         confirm_spare(world, self.node, patience)
         self.moves.ledger.gone(str(self.node), patience.clock.monotonic())
-        leave(world, self.node, patience, "StopOld")
-        for identity in to_stop(now, self.slot):
+        if now.place.instance_id in ids:
+            leave(world, self.node, patience, "StopOld")
+        for identity in ids:
             world.cloud.stop(identity)
 
     def _move(self, now: NodeNow) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from immtf.errors import PlanRefused, TerraformFailed
+from immtf.errors import PlanRefused, TerraformFailed, TerraformStuck
 from immtf.model.events import Noted
 from immtf.run.apply import Scope, apply_judged, judge_of, refuse_halt, spare_again
 from immtf.run.meanwhile import Meanwhile
@@ -37,16 +37,19 @@ class Together:
         """Apply all; return the watch over each node, or None where it has to be done one by one."""
         try:
             return self._apply()
+        except TerraformStuck:
+            raise
         except (PlanRefused, TerraformFailed) as error:
-            self.world.survey()
             self.patience.emit(Noted("info", f"{self._names()} come one by one: {error.what}"))
+            self.world.survey()
             return None
 
     def _apply(self) -> Mapping[NodeId, Meanwhile]:
         seen = {node: self.world.node(node, strays=True) for node in self.nodes}
         for now in seen.values():
             refuse_halt(now)
-        watches = {node: Meanwhile(self.world, node, self.patience) for node in self.nodes}
+        made: dict[NodeId, str] = {}
+        watches = {node: Meanwhile(self.world, node, self.patience, made=made) for node in self.nodes}
 
         def judge(plan: PlanData) -> list[Refusal]:
             return [refusal for node in self.nodes for refusal in judge_of(self.world, seen[node], self._part(plan, node))]

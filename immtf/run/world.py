@@ -157,8 +157,8 @@ class World:
 
     def addresses(self, cluster: str) -> dict[NodeId, str]:
         """Return the private address of each member of a cluster; "" where it has no instance."""
-        nodes = self.nodes()
-        return {node: _address(nodes[node]) for node in self.members(cluster)}
+        nodes = self.nodes()  # and nothing else of the layout: the probe asks from a thread of its own
+        return {node: _address(now) for node, now in sorted(nodes.items()) if node.cluster == cluster and _is_made(now.place)}
 
     def view(self, cluster: str) -> ServiceView | None:
         """Ask the cluster's service, or return None where its gates speak to none."""

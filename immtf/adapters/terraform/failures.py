@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from immtf.adapters.process import Ending
-from immtf.errors import ExitCode, Interrupted, StalePlan, TerraformFailed
+from immtf.errors import ExitCode, Interrupted, StalePlan, TerraformFailed, TerraformStuck
 from immtf.plan.faults import LATER, RENEW, Fault, code_in, fault_of
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class RunFailed(TerraformFailed):
         self.diagnostics = tuple(diagnostics)
 
 
-class CredentialsRefusedByRun(RunFailed):
+class CredentialsRefusedByRun(RunFailed, TerraformStuck):
     """The cloud takes no call of Terraform's with the credentials that are there."""
 
     exit_code = ExitCode.PERSON_NEEDED
@@ -79,7 +79,7 @@ class Lock:
     path: str = ""
 
 
-class StateLocked(RunFailed):
+class StateLocked(RunFailed, TerraformStuck):
     """Somebody else holds the state's lock; `lock` says who and since when. Nothing was touched."""
 
     lock: Lock = Lock()

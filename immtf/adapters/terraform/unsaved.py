@@ -18,7 +18,7 @@ from immtf.adapters.terraform import argv
 from immtf.adapters.terraform.failures import RunFailed, StateLocked
 from immtf.adapters.terraform.stream import TerraformEvent
 from immtf.adapters.terraform.succession import follows
-from immtf.errors import ImmtfError
+from immtf.errors import ImmtfError, TerraformStuck
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ PAUSES_S = (1.0, 2.0, 4.0, 8.0, 16.0)
 _ONLY_SAVING = frozenset({"Failed to save state", "Failed to persist state to backend"})
 
 
-class StateUnsaved(RunFailed):
+class StateUnsaved(RunFailed, TerraformStuck):
     """What an apply did is known to a file on this machine only. No further step may be taken before that file is pushed."""
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from immtf.errors import CloudFailed, GateFailed, ImmtfError
-from immtf.model.events import NodeStarted, Noted, StepStarted
+from immtf.errors import CloudFailed, GateFailed, ImmtfError, Interrupted
+from immtf.model.events import NodeFinished, NodeStarted, Noted, StepStarted, StepWaited
 from immtf.run.leaving import OUT_S
 from tests.fakes.calls import Crash, Fault
 from tests.fakes.service import FakeService
@@ -15,6 +15,7 @@ from tests.fakes.slots import make_slotted
 from tests.fakes.watch import Watch
 
 if TYPE_CHECKING:
+    from immtf.model.events import Event
     from tests.fakes.world import Scene
 
 
@@ -108,3 +109,33 @@ def test_with_the_old_image_wanted_again_the_server_goes_back_in_the_same_way() 
     scene.converge()
     assert {item.image for key in "abc" for item in scene.sim.live(key)} == {"ami-old"}
     assert len(scene.sim.raft.seats) == 3
+
+
+@pytest.mark.parametrize("supervised", [True, False])
+def test_a_server_that_is_not_to_be_stopped_never_leaves(supervised: bool) -> None:
+    """A run ended with the new instance beside the old one, and the old image is wanted again: the idle one goes, and nobody else."""
+    scene = addressless()
+    scene.sim.calls.faults = [Fault(Crash(), "service.leave")]
+    with pytest.raises(Crash):
+        scene.upgrade()
+    scene.sim.calls.revive()
+    scene.sim.calls.log.clear()
+    scene.sim.times.restart = 2.0 if supervised else 1e9
+    scene.sim.wanted = "ami-old"
+    assert scene.converge() == []
+    assert scene.sim.calls.count("service.leave") == 0
+    assert scene.faults() == []
+
+
+def test_a_wish_to_end_after_a_server_left_waits_until_it_is_back() -> None:
+    scene = addressless()
+    scene.sim.calls.faults = [Fault(CloudFailed("throttled", code="RequestLimitExceeded"), "cloud.stop")]
+
+    def ask(event: Event) -> None:
+        scene.cancel.asked = scene.cancel.asked or isinstance(event, StepWaited)
+
+    scene.listener = ask
+    with pytest.raises(Interrupted):
+        scene.upgrade()
+    assert all(scene.sim.healthy(key) for key in "abc")
+    assert [event.node for event in scene.events if isinstance(event, NodeFinished)] == ["server/b"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from immtf.errors import GateFailed, Interrupted, PersonNeeded, TerraformFailed, UsageError
+from immtf.errors import GateFailed, Interrupted, PersonNeeded, TerraformFailed, TerraformStuck, UsageError
 from immtf.model.block import ConsulGate, EtcdGate
 from immtf.model.events import NodeFinished, NodeStarted, PlanJudged, StepFinished, StepSkipped
 from immtf.model.layout import Layout
@@ -106,6 +106,16 @@ def test_where_the_next_instance_can_t_be_made_the_node_s_swap_is_ended_all_the_
     assert scene.faults() == []
     assert ("ApplyNode", ended("b")) in applied(scene)
     assert ("RaiseSlot", ["c instance create"]) in applied(scene)
+
+
+def test_where_the_state_could_not_be_saved_nothing_more_is_applied() -> None:
+    """F9: the second apply is the end of one swap and the beginning of the next."""
+    scene = watched()
+    stuck = TerraformStuck("the state is in errored.tfstate", next="push it")
+    scene.sim.calls.faults = [Fault(stuck, "terraform.apply", 2, "after")]
+    with pytest.raises(TerraformStuck, match=r"errored\.tfstate"):
+        scene.upgrade()
+    assert scene.sim.calls.count("terraform.apply") == 2
 
 
 def test_a_run_that_is_to_end_makes_nothing_for_the_next_node() -> None:

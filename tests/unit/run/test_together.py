@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from immtf.errors import GateFailed, Interrupted, PersonNeeded, TerraformFailed
-from immtf.model.events import NodeFinished, NodeStarted, Noted, PlanJudged, StageStarted, StepFinished
+from immtf.errors import GateFailed, Interrupted, OthersFailed, PersonNeeded, TerraformFailed, TerraformStuck
+from immtf.model.events import GateAsked, NodeFinished, NodeStarted, Noted, PlanJudged, StageStarted, StepFinished
+from immtf.model.names import NodeId
 from tests.fakes.calls import Crash, Fault
 from tests.fakes.simulation import NEW, OLD
 from tests.fakes.watch import Watch
@@ -16,6 +17,7 @@ from tests.fakes.world import FLAWS, Scene, make_scene, may_be_away
 
 if TYPE_CHECKING:
     from immtf.model.block import Spread
+    from immtf.model.events import Event
 
 
 def applies(scene: Scene) -> list[str]:
@@ -158,3 +160,71 @@ def test_killed_in_the_one_apply_the_next_run_finishes_both(survives: bool) -> N
     assert scene.converge() == []
     assert scene.faults() == []
     assert set(scene.rolled().values()) == {1}
+
+
+def test_a_state_that_could_not_be_saved_ends_the_run_there() -> None:
+    """F9: nothing further is applied, and what to do about it is said."""
+    scene = may_be_away(make_scene(5), 2)
+    Watch(scene)
+    scene.sim.calls.faults = [Fault(TerraformStuck("the state is in errored.tfstate", next="push it"), "terraform.apply", 1, "after")]
+    with pytest.raises(TerraformStuck, match=r"errored\.tfstate"):
+        scene.upgrade()
+    assert scene.sim.calls.count("terraform.apply") == 1
+
+
+def test_before_anything_was_made_there_is_nothing_to_go_back_from() -> None:
+    scene = may_be_away(make_scene(5), 2)
+    Watch(scene)
+
+    def kill(event: Event) -> None:
+        if isinstance(event, NodeStarted) and scene.sim.raft.seats[scene.sim.address("c")].since is not None:
+            scene.sim.kill_server("c")
+
+    scene.listener = kill
+    with pytest.raises(GateFailed) as failed:
+        scene.upgrade()
+    assert scene.sim.taken == []
+    assert "to go back" not in failed.value.next
+
+
+def test_another_node_that_died_meanwhile_is_to_be_mended_and_nobody_goes_back() -> None:
+    """F32."""
+    scene = may_be_away(make_scene(5), 2)
+    scene.sim.images[NEW] = "never-joins"
+
+    def kill(event: Event) -> None:
+        if (
+            isinstance(event, StepFinished)
+            and event.step == "ProveVolumes"
+            and scene.sim.raft.seats[scene.sim.address("c")].since is not None
+        ):
+            scene.sim.kill_server("c")
+
+    scene.listener = kill
+    with pytest.raises(OthersFailed, match="server/c is down") as failed:
+        scene.upgrade()
+    assert "to go back" not in failed.value.next
+
+
+def test_while_terraform_waits_the_gates_see_all_nodes_as_they_will_be() -> None:
+    """A mate whose new instance runs is asked there, and no gate is asked before all new ones have their volumes."""
+    scene = may_be_away(make_scene(5), 2)
+    Watch(scene)
+    scene.upgrade()
+    applying, said = False, []
+    for event in scene.events:
+        applying = isinstance(event, PlanJudged) or (applying and not isinstance(event, StepFinished))
+        if applying and isinstance(event, GateAsked) and not event.held:
+            said.append(event.reason)
+    assert not [reason for reason in said if "no node of the block" in reason or "it has no address" in reason], said
+
+
+def test_of_several_that_are_away_one_alone_is_not_chosen() -> None:
+    scene = may_be_away(make_scene(5), 2)
+    FLAWS["stopped"](scene, "b")
+    FLAWS["stopped"](scene, "d")
+    with pytest.raises(PersonNeeded, match="they are mended together, and not all of them are chosen"):
+        scene.upgrade_only(scene.executor(), NodeId("server", "b"))
+    assert scene.sim.calls.count("cloud.start") == 0
+    scene.upgrade_only(scene.executor(), NodeId("server", "b"), NodeId("server", "d"))
+    assert all(scene.sim.healthy(key) for key in "abcde")
