@@ -27,6 +27,7 @@ CODES = {
     "ToolMissing": 1,
     "TerraformFailed": 1,
     "StalePlan": 1,
+    "TerraformStuck": 1,
     "CloudFailed": 1,
     "CredentialsRefused": 24,
     "NoRoom": 24,
