@@ -22,7 +22,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from immtf.errors import ImmtfError, UsageError
-from immtf.model.events import NodeFinished, Noted, ProbeReported, RunFinished, RunHalted, RunStarted, TerraformTold, to_record
+from immtf.model.event_record import to_record
+from immtf.model.events import NodeFinished, Noted, ProbeReported, RunFinished, RunHalted, RunStarted, TerraformTold
 from immtf.report.record import encode, masked, stamp
 
 if TYPE_CHECKING:

@@ -155,7 +155,7 @@ class _Work:
 def show_dry(planned: BlocksPlanned, options: Options) -> None:
     """Print the order of the blocks and the command line of each: data, so to stdout."""
     from immtf.app.telling import now
-    from immtf.model.events import to_record
+    from immtf.model.event_record import to_record
     from immtf.report.lists import block_lines
     from immtf.report.record import stamp
 

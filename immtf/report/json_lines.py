@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
-from immtf.model.events import to_record
+from immtf.model.event_record import to_record
 from immtf.report.record import encode, stamp
 from immtf.report.sturdy import SturdyStream
 

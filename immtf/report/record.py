@@ -17,7 +17,8 @@ from typing import Any, Final, TypeVar
 
 from immtf.errors import ImmtfError
 from immtf.model import block_events, events, rows
-from immtf.model.events import SCHEMA_VERSION, Event, event_name
+from immtf.model.event_record import SCHEMA_VERSION, event_name
+from immtf.model.events import Event
 
 EVENTS: Final[dict[str, type[Event]]] = {event_name(kind): kind for kind in typing.get_args(Event)}
 MASK: Final = "•••"

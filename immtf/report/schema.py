@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from immtf.model.block_events import BlockEvent
-from immtf.model.events import SCHEMA_VERSION, Event
+from immtf.model.event_record import SCHEMA_VERSION
+from immtf.model.events import Event
 from immtf.report.record import EVENTS, fields_of
 
 _SCALARS: Final[dict[object, str]] = {str: "string", int: "integer", float: "number", bool: "boolean", types.NoneType: "null"}

@@ -8,7 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-from immtf.model.events import Event, Noted, RunFinished, RunHalted, RunStarted, to_record
+from immtf.model.event_record import to_record
+from immtf.model.events import Event, Noted, RunFinished, RunHalted, RunStarted
 from immtf.report.record import encode
 
 AT = "2026-01-01T00:00:00.000Z"

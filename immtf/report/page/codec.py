@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from immtf.model import block_events as b
 from immtf.model import events as e
-from immtf.model.events import to_record
+from immtf.model.event_record import to_record
 from immtf.report.page import account
 from immtf.report.page.account import Account
 from immtf.report.page.texts import clean, mapped

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from immtf.model.events import PlanJudged, event_name
+from immtf.model.event_record import event_name
+from immtf.model.events import PlanJudged
 from immtf.report.entries import _entry, entry, mark, spoken
 from tests.unit.report.examples import EXAMPLES, INSTANCE, NODE, make_gate, make_told
 

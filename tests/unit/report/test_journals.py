@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from immtf.errors import ImmtfError
-from immtf.model.events import Noted, to_record
+from immtf.model.event_record import to_record
+from immtf.model.events import Noted
 from immtf.report.journals import read_journal
 from immtf.report.record import encode, stamp
 from tests.unit.report.examples import START, make_run

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from immtf.model.block_events import BlocksEnded, BlockStarted, BlockTold
-from immtf.model.events import Noted, ProbeReported, RunHalted, RunStarted, StepWaited, event_name
+from immtf.model.event_record import event_name
+from immtf.model.events import Noted, ProbeReported, RunHalted, RunStarted, StepWaited
 from immtf.report.lines import LinesReader
 from tests.unit.report.examples import EXAMPLES, FAILED, HALT, NODE, START, make_finished, make_gate, make_run, make_told
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from immtf.model.block_events import BlockEnded, BlocksEnded, BlocksPlanned, BlockStarted, BlockTold
+from immtf.model.event_record import event_name
 from immtf.model.events import (
     Event,
     NodeFinished,
@@ -21,7 +22,6 @@ from immtf.model.events import (
     StatusTaken,
     StepFinished,
     StepStarted,
-    event_name,
 )
 from immtf.model.rows import BlockRow
 from immtf.report.entries import entry

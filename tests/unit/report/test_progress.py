@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from immtf.model.events import Noted, RunHalted, StageFinished, StepSkipped, StepStarted, StepWaited, event_name
+from immtf.model.event_record import event_name
+from immtf.model.events import Noted, RunHalted, StageFinished, StepSkipped, StepStarted, StepWaited
 from immtf.report.progress import Progress
 from tests.unit.report.examples import EXAMPLES, HALT, INSTANCE, NODE, START, make_gate, make_run, make_told
 

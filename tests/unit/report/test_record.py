@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from immtf.model.block_events import BlockEvent, BlockTold
-from immtf.model.events import Event, Noted, PlanMade, RunFinished, RunStarted, event_name, to_record
+from immtf.model.event_record import event_name, to_record
+from immtf.model.events import Event, Noted, PlanMade, RunFinished, RunStarted
 from immtf.report.record import EVENTS, RecordRefused, encode, fields_of, masked, stamp, to_event
 from tests.unit.report.examples import EXAMPLES, START, make_plan_row
 

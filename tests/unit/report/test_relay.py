@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from immtf.model import events as e
+from immtf.model.event_record import to_record
 from immtf.report.record import encode, stamp
 from immtf.report.relay import LONGEST, MARK, MOST_TEXTS, Relay
 
@@ -16,7 +17,7 @@ FINISHED = e.RunFinished("halted", 0, 0, None, None, None, duration_s=55.4, exit
 
 
 def line(event: e.Event) -> str:
-    return encode(e.to_record(event, run="r", seq=1, at=AT))
+    return encode(to_record(event, run="r", seq=1, at=AT))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from immtf.model.events import event_name, to_record
+from immtf.model.event_record import event_name, to_record
 from immtf.report.record import EVENTS, encode, stamp
 from immtf.report.schema import _schema, events_schema, schema_text
 from tests.unit.report.examples import EXAMPLES, START
